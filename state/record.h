@@ -1,0 +1,88 @@
+/* The record of a job: an append-only text file, one event a line, each line checksummed and synced before the
+ * work goes on. A torn last line is what a power cut leaves: it is dropped. Damage elsewhere is RECORD_DAMAGED,
+ * and what could be read before it is still returned.
+ *
+ *     SUM SEQ USEC EVENT STEP [KEY="escaped value"]…
+ *
+ * EVENT: plan (lists the steps), begin, end, fail, undo, undone, undo-failed, note, finish.
+ * STEP is "-" for events of the whole job.
+ */
+#pragma once
+
+#include <glib.h>
+
+typedef enum {
+    RECORD_PLAN,        /* one per step, in order; key "description" */
+    RECORD_START,       /* a worker began or went on; key "boot" (boot id), STEP "-" */
+    RECORD_BEGIN,       /* intent */
+    RECORD_END,         /* result */
+    RECORD_FAIL,        /* keys "error" (bus name), "message" */
+    RECORD_UNDO,        /* intent to undo */
+    RECORD_UNDONE,
+    RECORD_UNDO_FAILED, /* keys as FAIL */
+    RECORD_NOTE,        /* facts worth keeping: any keys */
+    RECORD_FINISH,      /* keys "result", "error", "message"; the last line of a record */
+    N_RECORD_EVENTS,
+} RecordEvent;
+
+typedef struct {
+    guint64 seq;
+    guint64 usec; /* µs since the epoch */
+    RecordEvent event;
+    char *step;   /* "-" for none */
+    GHashTable *values; /* string → string */
+} RecordLine;
+
+/* Reading. LINES of RecordLine. *ret_damaged (may be NULL) tells damage before the end; the lines up to it come
+ * back in any case. A job without a record has none yet: an empty array. */
+GPtrArray *record_read(guint64 id, gboolean *ret_damaged, GError **error);
+
+typedef enum {
+    STEP_PENDING, STEP_RUNNING, STEP_DONE, STEP_FAILED, STEP_UNDOING, STEP_UNDONE, STEP_UNDO_FAILED,
+} StepState;
+extern const char *const step_state_nicks[]; /* "pending", "running", … */
+
+typedef struct {
+    char *id;
+    char *description;
+    StepState state;
+    guint attempts;      /* begins since the last end */
+    guint undo_attempts;
+    guint64 begun;       /* µs since the epoch, first begin; 0 not yet */
+    guint64 ended;       /* last end or undone; 0 not yet */
+    GHashTable *values;  /* keys of its END and NOTE lines, later ones win */
+} RecordStep;
+
+/* The same, folded to what is true now. */
+typedef struct {
+    GPtrArray *steps;    /* RecordStep in plan order */
+    GHashTable *values;  /* NOTE keys with step "-" */
+    guint starts;        /* how often a worker began */
+    char *boot;          /* boot id of the latest start; NULL none */
+    gboolean undoing;    /* an UNDO was begun, or a FAIL/cancel decided for it */
+    gboolean finished;
+    char *result;        /* of FINISH; NULL until then */
+    char *error;         /* bus name, NULL none; of FINISH or else the last FAIL */
+    char *message;
+    guint64 started;     /* first line's time; 0 none */
+    guint64 finished_usec;
+    gboolean damaged;
+} RecordSummary;
+
+RecordSummary *record_fold(const GPtrArray *lines);
+RecordSummary *record_load(guint64 id, GError **error); /* read + fold */
+void record_summary_free(RecordSummary *summary);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(RecordSummary, record_summary_free)
+RecordStep *record_find_step(const RecordSummary *summary, const char *step);
+
+/* Writing: only the worker. Opening truncates a torn tail; a damaged record is refused. */
+typedef struct RecordWriter RecordWriter;
+RecordWriter *record_open(guint64 id, GError **error);
+void record_close(RecordWriter *writer);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(RecordWriter, record_close)
+
+/* Appends one line and syncs it; only after TRUE may the work go on. VALUES: key, value, …, NULL. */
+gboolean record_append(RecordWriter *writer, RecordEvent event, const char *step, GError **error,
+                       ...) G_GNUC_NULL_TERMINATED;
+gboolean record_append_table(RecordWriter *writer, RecordEvent event, const char *step,
+                             GHashTable *values, GError **error);

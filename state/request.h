@@ -1,0 +1,32 @@
+/* What was asked of a job: written once by the daemon, before the worker starts. */
+#pragma once
+
+#include <glib.h>
+
+typedef struct {
+    guint64 id;
+    char *kind;      /* "upgrade" */
+    char *server;
+    char *from;      /* instance that backed the server when it was asked */
+    char *to;        /* target instance */
+    char *method;    /* "offline"; "auto" is resolved before */
+    GVariant *options; /* a{sv}, as given */
+    guint32 uid;     /* who asked */
+    guint32 pid;
+    char *unit;      /* the asker's unit, "" unknown */
+    guint64 created; /* µs since the epoch */
+} JobRequest;
+
+/* Allocates the next id (never repeated, also after old jobs were removed), makes its directory and writes the
+ * request, all synced. Fills request->id. */
+gboolean request_create(JobRequest *request, GError **error);
+JobRequest *request_load(guint64 id, GError **error); /* NO_SUCH_JOB, RECORD_DAMAGED */
+void request_free(JobRequest *request);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(JobRequest, request_free)
+
+/* Ids of all jobs on disk, ascending; array of guint64. */
+GArray *request_list(GError **error);
+
+/* The wish to cancel is a file beside the request, so that it outlives every process. */
+gboolean request_cancel(guint64 id, guint32 uid, GError **error);
+gboolean request_is_cancelled(guint64 id);

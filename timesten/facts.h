@@ -1,0 +1,52 @@
+/* What an installation on this host says about itself, read as its administrator by instance-helper and
+ * handed on as text, because neither daemon nor worker may read another user's files.
+ */
+#pragma once
+
+#include "timesten/release.h"
+
+typedef struct {
+    char *dsn;
+    char *data_store;        /* path without extension */
+    char *log_directory;     /* where its logs go; the data store's directory by default */
+    gboolean exists;         /* a checkpoint file (.ds0 or .ds1) is there */
+    guint64 size;            /* bytes of its files */
+    guint64 free_bytes;      /* free for the administrator in the data store's directory */
+    guint64 free_inodes;
+    gboolean writable;       /* the administrator may create files there */
+    gboolean network;        /* on NFS or another network file system */
+    char *character_set;     /* DatabaseCharacterSet=, NULL where absent */
+} DatabaseFacts;
+
+typedef struct {
+    char *home;              /* as configured */
+    Release release;
+    char *release_source;    /* "ttVersion -m", "ttVersion" or "configuration" */
+    char *instance_name;     /* TimesTen's own name of it */
+    char *daemon_home;
+    char *admin;             /* the instance administrator (user name) */
+    char *options_path;
+    char *odbc_path;
+    char *pid_file;
+    guint16 daemon_port;
+    guint16 server_port;     /* as the options file has it; 0 none */
+    gboolean backwards_compat;
+    gboolean options_writable;
+    guint bits;              /* 32, 64, 0 unknown */
+    GPtrArray *databases;    /* DatabaseFacts */
+} InstanceFacts;
+
+/* Looks at an installation: runs ttVersion, reads the option file and sys.odbc.ini. Must run as the instance's
+ * administrator. RELEASE_OVERRIDE may be NULL. Errors name the file or the utility and the remedy. */
+InstanceFacts *facts_probe(const char *home, const char *release_override, GError **error);
+
+char *facts_format(const InstanceFacts *facts);                  /* key-file text; g_free() */
+InstanceFacts *facts_parse(const char *text, GError **error);    /* and back */
+void facts_free(InstanceFacts *facts);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(InstanceFacts, facts_free)
+
+const DatabaseFacts *facts_find_database(const InstanceFacts *facts, const char *dsn);
+
+/* The administrator of an installation, told by who owns HOME/bin (path era: HOME/info; environment era:
+ * admin_user= of timesten.conf where readable). User name, g_free(). Reads only owners, so anybody may call. */
+char *facts_guess_admin(const char *home, GError **error);

@@ -1,0 +1,22 @@
+/* Which upgrade is possible by which method (facts 4.1). Each rule is a row with its source. */
+#pragma once
+
+#include "timesten/release.h"
+
+typedef enum { METHOD_OFFLINE, METHOD_ONLINE, METHOD_IN_PLACE, N_METHODS } Method;
+extern const char *const method_nicks[]; /* "offline", "online", "in-place", NULL */
+
+typedef struct {
+    gboolean possible;
+    const char *rule;   /* id of the rule that decided, "" where none had to */
+    char *reason;       /* why not, with the remedy; NULL where possible */
+    const char *source; /* document of the rule */
+} RuleAnswer;
+
+RuleAnswer *rules_ask(Method method, const Release *from, const Release *to);
+void rule_answer_free(RuleAnswer *answer);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(RuleAnswer, rule_answer_free)
+
+/* Whether clients of the old release need -insecure-backwards-compat on the new daemon:
+ * from < 7.0 <= to (facts 2.2). */
+gboolean rules_need_backwards_compat(const Release *from, const Release *to);
