@@ -25,7 +25,8 @@ static char *entry_name(const char *section, const char *key)
     return g_strconcat(section, "\n", key, NULL);
 }
 
-static gboolean wrong_line(GError **error, const char *path, guint line, const char *format, ...)
+static gboolean G_GNUC_PRINTF(4, 5)
+    wrong_line(GError **error, const char *path, guint line, const char *format, ...)
 {
     g_autofree char *message = NULL;
     va_list args;
@@ -65,24 +66,28 @@ static gboolean take_assignment(Settings *settings, const SettingsKey *known, co
     Entry *entry;
 
     if (!equals)
-        return wrong_line(error, settings->path, line, "\"%s\" is not Key=Value. Add the '='", text);
+        return wrong_line(error, settings->path, line, "\"%s\" is not Key=Value. Add the '='",
+                          text);
     *equals = '\0';
     key = g_strchomp(text);
     value = g_strstrip(equals + 1);
     if (!section)
         return wrong_line(error, settings->path, line,
-                          "%s= stands before any [Section]. Put it below [%s]", key, known->section);
+                          "%s= stands before any [Section]. Put it below [%s]", key,
+                          known->section);
     if (!is_known(known, section, key)) {
         g_autofree char *list = known_keys(known, section);
 
-        return wrong_line(error, settings->path, line, "unknown key %s= in [%s]. Known keys: %s", key,
-                          section, list);
+        return wrong_line(error, settings->path, line, "unknown key %s= in [%s]. Known keys: %s",
+                          key, section, list);
     }
     name = entry_name(section, key);
     if ((entry = g_hash_table_lookup(settings->entries, name))) {
         g_free(name);
-        return wrong_line(error, settings->path, line, "%s= is set a second time, first in line %u. "
-                          "Remove one of the two", key, entry->line);
+        return wrong_line(error, settings->path, line,
+                          "%s= is set a second time, first in line %u. "
+                          "Remove one of the two",
+                          key, entry->line);
     }
     entry = g_new(Entry, 1);
     *entry = (Entry){ .value = g_strdup(value), .line = line };
@@ -98,8 +103,8 @@ Settings *settings_parse(const char *text, const char *path, const SettingsKey *
     g_autofree char *section = NULL;
 
     settings->path = g_strdup(path);
-    settings->entries = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
-                                              (GDestroyNotify)entry_free);
+    settings->entries =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)entry_free);
     if (!g_utf8_validate(text, -1, NULL)) {
         wrong_line(error, path, 1, "the file is not UTF-8 text. Save it as UTF-8");
         return NULL;
