@@ -299,7 +299,6 @@ void unit_state_free(UnitState *state)
 
 int unit_ask_state(UnitCall *call, sd_bus_message_handler_t handler)
 {
-    g_autofree char *path = NULL;
     char *encoded = NULL;
     sd_bus_message *message = NULL;
     int r = sd_bus_path_encode(PID1_PATH "/unit", call->unit, &encoded);
