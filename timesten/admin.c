@@ -1,0 +1,122 @@
+/* Reads what ttAdmin, ttRepAdmin and ttIsql print. Text in, structs out; nothing here fails or runs
+ * anything. */
+#include "timesten/admin.h"
+
+#include <string.h>
+
+/* The value of a "Key : value" line, or NULL. KEY in lower case. */
+static const char *value_of(const char *line, const char *key)
+{
+    gsize length = strlen(key);
+    const char *p;
+
+    if (g_ascii_strncasecmp(line, key, length) != 0)
+        return NULL;
+    p = line + length + strspn(line + length, " \t");
+    return *p == ':' ? p + 1 + strspn(p + 1, " \t") : NULL;
+}
+
+static void take_word(char **to, const char *value)
+{
+    if (!value)
+        return;
+    g_free(*to);
+    *to = g_strdup(value);
+}
+
+static void take_true(gboolean *to, const char *value, const char *word)
+{
+    if (value)
+        *to = g_ascii_strcasecmp(value, word) == 0;
+}
+
+AdminState *admin_parse(const char *output)
+{
+    AdminState *state = g_new0(AdminState, 1);
+    g_autofree char *valid = g_utf8_make_valid(output, -1);
+    g_auto(GStrv) lines = g_strsplit(valid, "\n", -1);
+
+    for (guint i = 0; lines[i]; i++) {
+        const char *line = g_strstrip(lines[i]);
+
+        take_word(&state->ram_policy, value_of(line, "ram residence policy"));
+        take_true(&state->manually_loaded, value_of(line, "manually loaded in ram"), "true");
+        take_word(&state->replication_policy, value_of(line, "replication agent policy"));
+        take_true(&state->replication_started, value_of(line, "replication manually started"),
+                  "true");
+        take_true(&state->cache_started, value_of(line, "cache agent manually started"), "true");
+        /* 6.0 says Oracle agent in ttStatus; that ttAdmin did so too is G. */
+        take_true(&state->cache_started, value_of(line, "oracle agent manually started"), "true");
+        take_true(&state->closed, value_of(line, "database state"), "closed");
+    }
+    return state;
+}
+
+void admin_free(AdminState *state)
+{
+    if (!state)
+        return;
+    g_free(state->ram_policy);
+    g_free(state->replication_policy);
+    g_free(state);
+}
+
+static gboolean is_ruler(const char *line)
+{
+    return line[0] == '-' && line[strspn(line, "- \t")] == '\0';
+}
+
+guint replication_peers(const char *output)
+{
+    g_auto(GStrv) lines = g_strsplit(output, "\n", -1);
+    gboolean in_peers = FALSE;
+    guint peers = 0;
+
+    for (guint i = 0; lines[i]; i++) {
+        const char *line = g_strstrip(lines[i]);
+
+        if (g_ascii_strncasecmp(line, "peer name", strlen("peer name")) == 0)
+            in_peers = TRUE;
+        else if (!line[0] || g_ascii_strncasecmp(line, "last msg", strlen("last msg")) == 0)
+            in_peers = FALSE;
+        else if (in_peers && !is_ruler(line))
+            peers++;
+    }
+    return peers;
+}
+
+char *isql_first_error(const char *output)
+{
+    for (const char *line = output; line && *line;) {
+        gsize blanks = strspn(line, " ");
+        gsize digits = strspn(line + blanks, G_CSET_DIGITS);
+        const char *end = strchrnul(line, '\n');
+
+        if (blanks > 0 && digits > 0 && line[blanks + digits] == ':') {
+            g_autofree char *text = g_strndup(line, end - line);
+            g_autofree char *valid = g_utf8_make_valid(text, -1);
+
+            return g_strdup(g_strstrip(valid));
+        }
+        line = *end ? end + 1 : NULL;
+    }
+    return NULL;
+}
+
+char **isql_rows(const char *output)
+{
+    g_autoptr(GStrvBuilder) rows = g_strv_builder_new();
+    g_autofree char *valid = g_utf8_make_valid(output, -1);
+    g_auto(GStrv) lines = g_strsplit(valid, "\n", -1);
+
+    for (guint i = 0; lines[i]; i++) {
+        char *line = g_strstrip(lines[i]);
+        gsize length = strlen(line);
+
+        if (length < 2 || line[0] != '<' || line[length - 1] != '>')
+            continue;
+        line[length - 1] = '\0';
+        g_strv_builder_add(rows, g_strstrip(line + 1));
+    }
+    return g_strv_builder_end(rows);
+}
