@@ -1,0 +1,190 @@
+/* ttctl check: what would stand in the way of an upgrade, the worst first, each with its remedy. */
+#include "ctl/check.h"
+#include "ctl/bus.h"
+#include "ctl/object-json.h"
+#include "ctl/pager.h"
+#include "ctl/request.h"
+#include "ctl/terminal.h"
+#include "ctl/verbs.h"
+#include "ctl/words.h"
+#include "common/error.h"
+#include "common/nick.h"
+#include "common/text.h"
+
+static const char *const severities[] = { "error", "warning", "info", NULL };
+
+static void finding_free(gpointer data)
+{
+    Finding *finding = data;
+
+    g_free(finding->severity);
+    g_free(finding->id);
+    g_free(finding->subject);
+    g_free(finding->message);
+    g_free(finding->remedy);
+    g_free(finding);
+}
+
+/* A severity of a newer service goes last. */
+static int rank(const Finding *finding)
+{
+    int value;
+
+    return nick_parse(severities, finding->severity, &value) ? value : G_MAXINT;
+}
+
+static int read_findings(sd_bus_message *answer, GPtrArray *all)
+{
+    const char *severity, *id, *subject, *message, *remedy;
+    int r = sd_bus_message_enter_container(answer, 'a', "(sssss)");
+
+    while (r >= 0 && (r = sd_bus_message_read(answer, "(sssss)", &severity, &id, &subject, &message,
+                                              &remedy)) > 0) {
+        Finding *finding = g_new0(Finding, 1);
+
+        finding->severity = g_strdup(severity);
+        finding->id = g_strdup(id);
+        finding->subject = g_strdup(subject);
+        finding->message = g_strdup(message);
+        finding->remedy = g_strdup(remedy);
+        g_ptr_array_add(all, finding);
+    }
+    return r;
+}
+
+/* By severity, and within one in the service's order: that is the order of the upgrade. */
+static GPtrArray *sort_findings(GPtrArray *all)
+{
+    GPtrArray *sorted = g_ptr_array_new_with_free_func(finding_free);
+
+    for (guint wanted = 0; wanted <= G_N_ELEMENTS(severities) - 1; wanted++)
+        for (guint i = 0; i < all->len; i++) {
+            int has = rank(all->pdata[i]);
+
+            if (has == (int)wanted || (wanted == G_N_ELEMENTS(severities) - 1 && has == G_MAXINT))
+                g_ptr_array_add(sorted, all->pdata[i]);
+        }
+    return sorted;
+}
+
+GPtrArray *check_ask(Session *session, const char *server, const char *target, GError **error)
+{
+    g_autoptr(sd_bus_message) call = request_new(session, "Check", server, target, error);
+    g_autoptr(sd_bus_message) answer =
+        call ? bus_send(session, call, CALL_CHECK_USEC, error) : NULL;
+    g_autoptr(GPtrArray) all = g_ptr_array_new(); /* the sorted one owns them */
+    GPtrArray *sorted;
+    int r;
+
+    if (!answer)
+        return NULL;
+    r = read_findings(answer, all);
+    sorted = sort_findings(all);
+    if (r >= 0)
+        return sorted;
+    g_ptr_array_unref(sorted);
+    bus_fail(error, r, "Cannot read the service's answer");
+    return NULL;
+}
+
+static guint count_of(GPtrArray *findings, const char *severity)
+{
+    guint count = 0;
+
+    for (guint i = 0; i < findings->len; i++)
+        count += g_str_equal(((const Finding *)findings->pdata[i])->severity, severity);
+    return count;
+}
+
+static void print_finding(const Finding *finding, FILE *file)
+{
+    g_autofree char *severity = text_one_line(finding->severity, 20);
+    g_autofree char *id = text_one_line(finding->id, 80);
+    g_autofree char *subject = text_one_line(finding->subject, 200);
+
+    fprintf(file, "%s%-7s%s  %s%s%s%s%s\n", terminal_on(file, word_style(severity)), severity,
+            terminal_off(file), terminal_on(file, STYLE_BOLD), id, terminal_off(file),
+            *subject ? " " : "", subject);
+    terminal_paragraph(file, "         ", STYLE_PLAIN, finding->message);
+    if (*finding->remedy) {
+        g_autofree char *lead = g_strdup_printf("       %s ", terminal_glyph("→", ">"));
+
+        terminal_paragraph(file, lead, STYLE_PLAIN, finding->remedy);
+    }
+}
+
+guint check_print(GPtrArray *findings, const char *severity, FILE *file)
+{
+    guint count = 0;
+
+    for (guint i = 0; i < findings->len; i++) {
+        const Finding *finding = findings->pdata[i];
+
+        if (severity && !g_str_equal(finding->severity, severity))
+            continue;
+        print_finding(finding, file);
+        count++;
+    }
+    return count;
+}
+
+static const char *plural(guint count)
+{
+    return count == 1 ? "" : "s";
+}
+
+static void print_report(GPtrArray *findings, const char *server, const char *target,
+                         gboolean quiet)
+{
+    guint errors = count_of(findings, "error"), warnings = count_of(findings, "warning");
+
+    check_print(findings, NULL, stdout);
+    if (quiet)
+        return;
+    printf("%s%u error%s, %u warning%s, %u checked. %s\n", findings->len > 0 ? "\n" : "", errors,
+           plural(errors), warnings, plural(warnings), findings->len,
+           errors > 0 ? "An upgrade would be refused." : "An upgrade may begin.");
+    if (errors == 0)
+        printf("Begin it with: ttctl upgrade %s %s\n", server, target);
+}
+
+static void print_json(Session *session, GPtrArray *findings, const char *server,
+                       const char *target)
+{
+    g_autoptr(Json) json = json_begin(session->options);
+
+    json_string(json, "server", server);
+    json_string(json, "target", target);
+    json_array_begin(json, "checks");
+    for (guint i = 0; i < findings->len; i++) {
+        const Finding *finding = findings->pdata[i];
+
+        json_object_begin(json, NULL);
+        json_string(json, "severity", finding->severity);
+        json_string(json, "id", finding->id);
+        json_string(json, "subject", finding->subject);
+        json_string(json, "message", finding->message);
+        json_string(json, "remedy", *finding->remedy ? finding->remedy : NULL);
+        json_end(json);
+    }
+    json_end(json);
+    json_uint(json, "errors", count_of(findings, "error"));
+    json_uint(json, "warnings", count_of(findings, "warning"));
+    json_finish(json);
+}
+
+int check_run(Session *session, char **arguments, GError **error)
+{
+    g_autoptr(GPtrArray) findings = check_ask(session, arguments[0], arguments[1], error);
+    g_autoptr(Pager) pager = NULL;
+
+    if (!findings)
+        return 1;
+    if (session->options->output != OUTPUT_TEXT) {
+        print_json(session, findings, arguments[0], arguments[1]);
+    } else {
+        pager = pager_open(session->options);
+        print_report(findings, arguments[0], arguments[1], session->options->quiet);
+    }
+    return count_of(findings, "error") > 0 ? tu_error_row(TU_ERROR_CHECKS_FAILED)->exit_status : 0;
+}

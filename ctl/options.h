@@ -1,0 +1,49 @@
+/* The options of ttctl as rows: the parser, --help and the check "does this verb know that option"
+ * all read the same table. Values point into argv.
+ */
+#pragma once
+
+#include <stdio.h>
+#include <glib.h>
+
+typedef enum { OUTPUT_TEXT, OUTPUT_JSON_SHORT, OUTPUT_JSON_PRETTY } OutputFormat;
+typedef enum { TRANSPORT_LOCAL, TRANSPORT_HOST, TRANSPORT_MACHINE } Transport;
+
+/* Groups of options. Those of GROUP_ALL go with every verb, the others only with verbs that name
+ * them. */
+typedef enum {
+    GROUP_ALL = 0,
+    GROUP_JOB = 1 << 0,    /* how a job is to be done */
+    GROUP_WAIT = 1 << 1,   /* --no-wait */
+    GROUP_LIMIT = 1 << 2,  /* --limit= */
+    GROUP_FOLLOW = 1 << 3, /* --follow */
+} OptionGroup;
+
+typedef struct {
+    OutputFormat output;
+    Transport transport;
+    const char *host; /* or machine */
+    gboolean no_pager;
+    gboolean no_ask_password;
+    gboolean quiet;
+    gboolean no_wait;
+    gboolean follow;
+    gboolean help;
+    gboolean version;
+    const char *limit;   /* of a hold, as written; NULL: not given */
+    GVariant *job;       /* a{sv} as Check, Plan and Upgrade take it */
+    guint groups;        /* of all options that were given */
+    const char *last[4]; /* by bit of the group: an option that was given, for messages */
+} Options;
+
+/* Reads the options and leaves the other words in *ret_words (they point into argv, free the array
+ * only). Errors: INVALID_OPTION with the remedy. */
+Options *options_parse(int argc, char **argv, char ***ret_words, GError **error);
+void options_free(Options *options);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Options, options_free)
+
+/* FALSE and INVALID_OPTION where an option was given that does not go with a verb of these groups.
+ */
+gboolean options_suit(const Options *options, const char *verb, guint groups, GError **error);
+
+void options_print(FILE *file);

@@ -1,0 +1,68 @@
+#include "ctl/verbs.h"
+#include "common/error.h"
+
+static int help_run(Session *session, char **arguments, GError **error)
+{
+    verbs_print_help(stdout);
+    return 0;
+}
+
+static const Verb rows[] = {
+    { "list", 0, 0, "", "Show servers and instances", 0, TRUE, list_run },
+    { "status", 0, 1, "[SERVER]", "Show how servers do, or everything about one", 0, TRUE,
+      status_run },
+    { "check", 2, 2, "SERVER TARGET", "Tell what would stand in the way of an upgrade", GROUP_JOB,
+      TRUE, check_run },
+    { "plan", 2, 2, "SERVER TARGET", "Show the steps of an upgrade without doing any", GROUP_JOB,
+      TRUE, plan_run },
+    { "upgrade", 2, 2, "SERVER TARGET", "Upgrade a server to the instance TARGET",
+      GROUP_JOB | GROUP_WAIT, TRUE, upgrade_run },
+    { "jobs", 0, 0, "", "Show the jobs, finished ones too", 0, TRUE, jobs_run },
+    { "job", 1, 1, "ID", "Show one job with its steps", GROUP_FOLLOW, TRUE, job_run },
+    { "cancel", 1, 1, "ID", "Cancel a job; what it did is undone", 0, TRUE, cancel_run },
+    { "hold", 1, 2, "SERVER [LIMIT]", "Let new connects wait instead of being served", GROUP_LIMIT,
+      TRUE, hold_run },
+    { "resume", 1, 1, "SERVER", "Serve held connects again", 0, TRUE, resume_run },
+    { "reload", 0, 0, "", "Read the configuration again", 0, TRUE, reload_run },
+    { "help", 0, 0, "", "Show this help", 0, FALSE, help_run },
+};
+
+const Verb *verb_find(char **words, GError **error)
+{
+    guint count = g_strv_length(words);
+
+    if (count == 0) {
+        g_set_error(error, TU_ERROR, TU_ERROR_INVALID_OPTION, "No verb was given");
+        return NULL;
+    }
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        const Verb *verb = &rows[i];
+
+        if (!g_str_equal(verb->name, words[0]))
+            continue;
+        if (count - 1 < verb->min || count - 1 > verb->max) {
+            g_set_error(error, TU_ERROR, TU_ERROR_INVALID_OPTION, "Usage: ttctl [OPTION…] %s%s%s",
+                        verb->name, *verb->usage ? " " : "", verb->usage);
+            return NULL;
+        }
+        return verb;
+    }
+    g_set_error(error, TU_ERROR, TU_ERROR_INVALID_OPTION, "%s is not a verb of ttctl", words[0]);
+    return NULL;
+}
+
+void verbs_print_help(FILE *file)
+{
+    fputs("ttctl [OPTION…] VERB …\n\n"
+          "Upgrade TimesTen Servers while their port stays open.\n\n"
+          "Verbs:\n",
+          file);
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree char *call = g_strjoin(" ", rows[i].name, rows[i].usage, NULL);
+
+        fprintf(file, "  %-24s%s\n", call, rows[i].help);
+    }
+    fputs("\nOptions:\n", file);
+    options_print(file);
+    fputs("\nSee ttctl(1) for details and timesten-upgrade(7) for what an upgrade does.\n", file);
+}

@@ -1,0 +1,87 @@
+#include "ctl/words.h"
+#include "common/error.h"
+
+#include <pwd.h>
+
+static const struct {
+    const char *word;
+    Style style;
+} styles[] = {
+    { "serving", STYLE_GREEN },       { "running", STYLE_GREEN },    { "done", STYLE_GREEN },
+    { "held", STYLE_YELLOW },         { "changing", STYLE_YELLOW },  { "undoing", STYLE_YELLOW },
+    { "cancelling", STYLE_YELLOW },   { "cancelled", STYLE_YELLOW }, { "undone", STYLE_YELLOW },
+    { "rolled-back", STYLE_YELLOW },  { "warning", STYLE_YELLOW },   { "stopped", STYLE_DIM },
+    { "pending", STYLE_DIM },         { "info", STYLE_DIM },         { "refusing", STYLE_RED },
+    { "needs-attention", STYLE_RED }, { "failed", STYLE_RED },       { "undo-failed", STYLE_RED },
+    { "error", STYLE_RED },
+};
+
+Style word_style(const char *word)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(styles); i++)
+        if (g_str_equal(styles[i].word, word))
+            return styles[i].style;
+    return STYLE_PLAIN;
+}
+
+char *word_time(guint64 usec)
+{
+    g_autoptr(GDateTime) utc = g_date_time_new_from_unix_utc(usec / G_USEC_PER_SEC);
+    g_autoptr(GDateTime) local = utc ? g_date_time_to_local(utc) : NULL;
+
+    return usec > 0 && local ? g_date_time_format(local, "%Y-%m-%d %H:%M:%S") : g_strdup("-");
+}
+
+char *word_user(guint32 uid)
+{
+    const struct passwd *entry = getpwuid(uid);
+
+    return entry ? g_strdup(entry->pw_name) : g_strdup_printf("%u", uid);
+}
+
+char *word_job(const Job *job)
+{
+    return g_strdup_printf("%s: %s %s %s%s%s", job->server, job->from, terminal_glyph("→", "->"),
+                           job->to, *job->method ? ", " : "", job->method);
+}
+
+/* Rows of results; %s are server, from, to as the letters say. */
+static const struct {
+    const char *result;
+    const char *sentence;
+} outcomes[] = {
+    { "done", "Done: {to} serves {server} now." },
+    { "failed", "Failed and undone: {from} serves {server} as before." },
+    { "cancelled", "Cancelled and undone: {from} serves {server} as before." },
+    { "rolled-back", "Rolled back: {from} serves {server} again." },
+    { "needs-attention", "The job could not come to an end by itself and needs you: see "
+                         "timesten-upgrade(7), TROUBLE." },
+};
+
+char *word_outcome(const Job *job)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    for (guint i = 0; i < G_N_ELEMENTS(outcomes); i++)
+        if (g_str_equal(outcomes[i].result, job->result))
+            g_string_assign(text, outcomes[i].sentence);
+    if (text->len == 0)
+        g_string_printf(text, "Ended with the result \"%s\".", job->result);
+    g_string_replace(text, "{server}", job->server, 0);
+    g_string_replace(text, "{from}", job->from, 0);
+    g_string_replace(text, "{to}", job->to, 0);
+    return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
+int job_exit_status(const Job *job)
+{
+    TuError code;
+
+    if (g_str_equal(job->result, "done"))
+        return 0;
+    if (tu_error_from_bus_name(job->error, &code))
+        return tu_error_row(code)->exit_status;
+    return tu_error_row(g_str_equal(job->result, "cancelled") ? TU_ERROR_CANCELLED
+                                                              : TU_ERROR_FAILED)
+        ->exit_status;
+}
