@@ -60,6 +60,8 @@ char *path_keeper(const char *server, const char *file)
 {
     g_autofree char *below = g_strconcat(server, file ? "/" : "", file ? file : "", NULL);
 
+    if (g_strcmp0(file, "control") == 0)
+        return under("/run/timesten-upgrade/control", server);
     return under("/run/timesten-upgrade/server", below);
 }
 

@@ -26,7 +26,10 @@ char *path_backing(const char *server);         /* /var/lib/timesten-upgrade/ser
 char *path_jobs_directory(void);                /* /var/lib/timesten-upgrade/jobs */
 char *path_job(guint64 id, const char *file);   /* …/jobs/ID[/FILE]; file may be NULL */
 char *path_runtime(const char *below);          /* /run/timesten-upgrade/BELOW */
-char *path_keeper(const char *server, const char *file); /* /run/timesten-upgrade/server/SERVER[/FILE] */
+/* /run/timesten-upgrade/server/SERVER[/FILE], which is the keeper's own directory. "control" alone lies elsewhere, as
+ * /run/timesten-upgrade/control/SERVER: systemd makes that node as root, while the keeper's directory comes and goes
+ * with the keeper and belongs to its user. */
+char *path_keeper(const char *server, const char *file);
 char *path_progress(guint64 id, const char *file); /* /run/timesten-upgrade/job/ID[/FILE] */
 
 /* Unit names. Instance and server names need no escaping, because name_is_valid() allows none that

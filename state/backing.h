@@ -5,10 +5,11 @@
 #include <glib.h>
 
 typedef struct {
-    char *instance;  /* backs the server now; NULL: no commit yet, the configuration's Instance= holds */
-    char *previous;  /* backed it before; NULL: none */
-    guint64 job;     /* that committed it; 0 none */
-    guint64 since;   /* µs since the epoch */
+    char *instance; /* backs the server now; NULL: no commit yet, the configuration's Instance=
+                       holds */
+    char *previous; /* backed it before; NULL: none */
+    guint64 job;    /* that committed it; 0 none */
+    guint64 since;  /* µs since the epoch */
 } Backing;
 
 /* A missing file gives an empty Backing. Damaged content is RECORD_DAMAGED. */

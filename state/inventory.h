@@ -1,4 +1,5 @@
-/* The declared world: /etc/timesten-upgrade/{instances,servers}.d and which instance backs each server now.
+/* The declared world: /etc/timesten-upgrade/{instances,servers}.d and which instance backs each
+ * server now.
  *
  * A wrong file is a problem of that one instance or server; it takes no other with it. Used by the
  * generator, the daemon and the worker.
@@ -9,11 +10,11 @@
 
 typedef struct {
     char *name;
-    char *file;       /* its configuration file */
+    char *file; /* its configuration file */
     char *home;
-    char *admin;      /* NULL: told by who owns the installation */
-    char *unit;       /* NULL: timesten@NAME.service; otherwise a vendor unit that is in control */
-    char *release;    /* NULL: told by ttVersion */
+    char *admin;   /* NULL: told by who owns the installation */
+    char *unit;    /* NULL: timesten@NAME.service; otherwise a vendor unit that is in control */
+    char *release; /* NULL: told by ttVersion */
     guint16 server_port; /* ServerPort=: private port override; 0 none */
 } InstanceConfig;
 
@@ -23,16 +24,16 @@ extern const char *const port_mode_nicks[];
 typedef struct {
     char *name;
     char *file;
-    char *listen;            /* as systemd's ListenStream= wants it */
+    char *listen; /* as systemd's ListenStream= wants it */
     guint16 port;
-    char **databases;        /* DSNs, at least one */
-    char *first_instance;    /* Instance= */
+    char **databases;     /* DSNs, at least one */
+    char *first_instance; /* Instance= */
     PortMode mode;
-    guint16 private_port;    /* PrivatePort=; 0 none */
-    guint64 drain_usec;      /* default 10 s */
-    guint64 hold_limit_usec; /* default 60 s */
+    guint16 private_port;      /* PrivatePort=; 0 none */
+    guint64 drain_usec;        /* default 10 s */
+    guint64 hold_limit_usec;   /* default 60 s */
     guint64 outage_limit_usec; /* USEC_NEVER by default */
-    char *work_directory;    /* WorkDirectory=; NULL: below the state directory */
+    char *work_directory;      /* WorkDirectory=; NULL: below the state directory */
     /* from the state directory */
     char *instance;          /* which backs it now; first_instance until a commit said otherwise */
     char *previous_instance; /* NULL: never upgraded */
@@ -40,8 +41,8 @@ typedef struct {
 
 typedef struct {
     char *file;
-    char *kind; /* "instance" or "server" */
-    char *name; /* of the instance or server, from the file's name */
+    char *kind;    /* "instance" or "server" */
+    char *name;    /* of the instance or server, from the file's name */
     char *message; /* "FILE:LINE: …", with the remedy */
 } InventoryProblem;
 
@@ -56,19 +57,24 @@ Inventory *inventory_load(void);
 void inventory_free(Inventory *inventory);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Inventory, inventory_free)
 
-/* By name. Errors: NO_SUCH_…; INVALID_CONFIGURATION with the problem's message where the file is wrong. */
-const InstanceConfig *inventory_instance(const Inventory *inventory, const char *name, GError **error);
+/* By name. Errors: NO_SUCH_…; INVALID_CONFIGURATION with the problem's message where the file is
+ * wrong. */
+const InstanceConfig *inventory_instance(const Inventory *inventory, const char *name,
+                                         GError **error);
 const ServerConfig *inventory_server(const Inventory *inventory, const char *name, GError **error);
 
 /* The server that has this public port, or NULL. */
 const ServerConfig *inventory_server_of_port(const Inventory *inventory, guint16 port);
 
-/* The port on which INSTANCE's own TimesTen Server listens when it backs SERVER in relay mode. In this order:
- * the server's PrivatePort=; the instance's ServerPort=; CONFIGURED (the port in its option file) where that is
- * not a public port of ours; 20000 + DAEMON_PORT % 10000 + 2, which lies below the kernel's ephemeral ports.
- * The order makes an untouched vendor configuration work and two releases side by side never share a port. */
+/* The port on which INSTANCE's own TimesTen Server listens when it backs SERVER in relay mode. In
+ * this order: the server's PrivatePort=; the instance's ServerPort=; CONFIGURED (the port in its
+ * option file, 0 none) where that is not a public port of ours; 20000 + a hash of the instance's
+ * name % 10000, which lies below the kernel's ephemeral ports, passing over public ports. The order
+ * makes an untouched vendor configuration work and two releases side by side never share a port.
+ * Nothing but the inventory and CONFIGURED goes in, so generator, daemon and worker always agree;
+ * and once the result stands in the option file, it comes back as CONFIGURED. */
 guint16 inventory_backend_port(const Inventory *inventory, const ServerConfig *server,
-                               const InstanceConfig *instance, guint16 daemon_port, guint16 configured);
+                               const InstanceConfig *instance, guint16 configured);
 
 /* The unit in control of an instance; g_free(). */
 char *inventory_instance_unit(const InstanceConfig *instance);

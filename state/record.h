@@ -1,6 +1,6 @@
-/* The record of a job: an append-only text file, one event a line, each line checksummed and synced before the
- * work goes on. A torn last line is what a power cut leaves: it is dropped. Damage elsewhere is RECORD_DAMAGED,
- * and what could be read before it is still returned.
+/* The record of a job: an append-only text file, one event a line, each line checksummed and synced
+ * before the work goes on. A torn last line is what a power cut leaves: it is dropped. Damage
+ * elsewhere is RECORD_DAMAGED, and what could be read before it is still returned.
  *
  *     SUM SEQ USEC EVENT STEP [KEY="escaped value"]…
  *
@@ -12,12 +12,12 @@
 #include <glib.h>
 
 typedef enum {
-    RECORD_PLAN,        /* one per step, in order; key "description" */
-    RECORD_START,       /* a worker began or went on; key "boot" (boot id), STEP "-" */
-    RECORD_BEGIN,       /* intent */
-    RECORD_END,         /* result */
-    RECORD_FAIL,        /* keys "error" (bus name), "message" */
-    RECORD_UNDO,        /* intent to undo */
+    RECORD_PLAN,  /* one per step, in order; key "description" */
+    RECORD_START, /* a worker began or went on; key "boot" (boot id), STEP "-" */
+    RECORD_BEGIN, /* intent */
+    RECORD_END,   /* result */
+    RECORD_FAIL,  /* keys "error" (bus name), "message" */
+    RECORD_UNDO,  /* intent to undo */
     RECORD_UNDONE,
     RECORD_UNDO_FAILED, /* keys as FAIL */
     RECORD_NOTE,        /* facts worth keeping: any keys */
@@ -29,16 +29,22 @@ typedef struct {
     guint64 seq;
     guint64 usec; /* µs since the epoch */
     RecordEvent event;
-    char *step;   /* "-" for none */
+    char *step;         /* "-" for none */
     GHashTable *values; /* string → string */
 } RecordLine;
 
-/* Reading. LINES of RecordLine. *ret_damaged (may be NULL) tells damage before the end; the lines up to it come
- * back in any case. A job without a record has none yet: an empty array. */
+/* Reading. LINES of RecordLine. *ret_damaged (may be NULL) tells damage before the end; the lines
+ * up to it come back in any case. A job without a record has none yet: an empty array. */
 GPtrArray *record_read(guint64 id, gboolean *ret_damaged, GError **error);
 
 typedef enum {
-    STEP_PENDING, STEP_RUNNING, STEP_DONE, STEP_FAILED, STEP_UNDOING, STEP_UNDONE, STEP_UNDO_FAILED,
+    STEP_PENDING,
+    STEP_RUNNING,
+    STEP_DONE,
+    STEP_FAILED,
+    STEP_UNDOING,
+    STEP_UNDONE,
+    STEP_UNDO_FAILED,
 } StepState;
 extern const char *const step_state_nicks[]; /* "pending", "running", … */
 
@@ -46,25 +52,25 @@ typedef struct {
     char *id;
     char *description;
     StepState state;
-    guint attempts;      /* begins since the last end */
+    guint attempts; /* begins since the last end */
     guint undo_attempts;
-    guint64 begun;       /* µs since the epoch, first begin; 0 not yet */
-    guint64 ended;       /* last end or undone; 0 not yet */
-    GHashTable *values;  /* keys of its END and NOTE lines, later ones win */
+    guint64 begun;      /* µs since the epoch, first begin; 0 not yet */
+    guint64 ended;      /* last end or undone; 0 not yet */
+    GHashTable *values; /* keys of its END and NOTE lines, later ones win */
 } RecordStep;
 
 /* The same, folded to what is true now. */
 typedef struct {
-    GPtrArray *steps;    /* RecordStep in plan order */
-    GHashTable *values;  /* NOTE keys with step "-" */
-    guint starts;        /* how often a worker began */
-    char *boot;          /* boot id of the latest start; NULL none */
-    gboolean undoing;    /* an UNDO was begun, or a FAIL/cancel decided for it */
+    GPtrArray *steps;   /* RecordStep in plan order */
+    GHashTable *values; /* NOTE keys with step "-" */
+    guint starts;       /* how often a worker began */
+    char *boot;         /* boot id of the latest start; NULL none */
+    gboolean undoing;   /* an UNDO was begun, or a FAIL came while the step "commit" was not done */
     gboolean finished;
-    char *result;        /* of FINISH; NULL until then */
-    char *error;         /* bus name, NULL none; of FINISH or else the last FAIL */
+    char *result; /* of FINISH; NULL until then */
+    char *error;  /* bus name, NULL none; of FINISH or else the last FAIL */
     char *message;
-    guint64 started;     /* first line's time; 0 none */
+    guint64 started; /* first line's time; 0 none */
     guint64 finished_usec;
     gboolean damaged;
 } RecordSummary;
@@ -81,7 +87,8 @@ RecordWriter *record_open(guint64 id, GError **error);
 void record_close(RecordWriter *writer);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(RecordWriter, record_close)
 
-/* Appends one line and syncs it; only after TRUE may the work go on. VALUES: key, value, …, NULL. */
+/* Appends one line and syncs it; only after TRUE may the work go on. VALUES: key, value, …, NULL.
+ */
 gboolean record_append(RecordWriter *writer, RecordEvent event, const char *step, GError **error,
                        ...) G_GNUC_NULL_TERMINATED;
 gboolean record_append_table(RecordWriter *writer, RecordEvent event, const char *step,

@@ -5,20 +5,20 @@
 
 typedef struct {
     guint64 id;
-    char *kind;      /* "upgrade" */
+    char *kind; /* "upgrade" */
     char *server;
-    char *from;      /* instance that backed the server when it was asked */
-    char *to;        /* target instance */
-    char *method;    /* "offline"; "auto" is resolved before */
+    char *from;        /* instance that backed the server when it was asked */
+    char *to;          /* target instance */
+    char *method;      /* "offline"; "auto" is resolved before */
     GVariant *options; /* a{sv}, as given */
-    guint32 uid;     /* who asked */
+    guint32 uid;       /* who asked */
     guint32 pid;
     char *unit;      /* the asker's unit, "" unknown */
     guint64 created; /* µs since the epoch */
 } JobRequest;
 
-/* Allocates the next id (never repeated, also after old jobs were removed), makes its directory and writes the
- * request, all synced. Fills request->id. */
+/* Allocates the next id (never repeated, also after old jobs were removed), makes its directory and
+ * writes the request, all synced. Fills request->id. */
 gboolean request_create(JobRequest *request, GError **error);
 JobRequest *request_load(guint64 id, GError **error); /* NO_SUCH_JOB, RECORD_DAMAGED */
 void request_free(JobRequest *request);

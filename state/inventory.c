@@ -1,0 +1,391 @@
+/* Reads the declared world and looks at it as a whole: what no single file can tell. A wrong file
+ * must never take another server with it, so everything that is wrong becomes a problem beside what
+ * is right. */
+#include "state/inventory.h"
+#include "state/backing.h"
+#include "state/inventory-file.h"
+#include "common/error.h"
+#include "common/names.h"
+
+#include <string.h>
+
+#define SUFFIX ".conf"
+
+/* What instances and servers have in common while a directory is read. */
+typedef struct {
+    const char *kind;    /* of InventoryProblem */
+    const char *section; /* of the file */
+    gpointer (*read)(const char *path, const char *name, GPtrArray *problems);
+} Kind;
+
+static gpointer read_instance(const char *path, const char *name, GPtrArray *problems)
+{
+    return instance_file_read(path, name, problems);
+}
+
+static gpointer read_server(const char *path, const char *name, GPtrArray *problems)
+{
+    return server_file_read(path, name, problems);
+}
+
+static const Kind instance_kind = { "instance", "Instance", read_instance };
+static const Kind server_kind = { "server", "Server", read_server };
+
+static void problem_free(InventoryProblem *problem)
+{
+    g_free(problem->file);
+    g_free(problem->kind);
+    g_free(problem->name);
+    g_free(problem->message);
+    g_free(problem);
+}
+
+/* Moves ERRORS into the inventory's list. */
+static void add_problems(Inventory *inventory, const Kind *kind, const char *name, const char *file,
+                         const GPtrArray *errors)
+{
+    for (guint i = 0; i < errors->len; i++) {
+        const GError *error = g_ptr_array_index(errors, i);
+        InventoryProblem *problem = g_new(InventoryProblem, 1);
+
+        *problem = (InventoryProblem){ .file = g_strdup(file),
+                                       .kind = g_strdup(kind->kind),
+                                       .name = g_strdup(name),
+                                       .message = g_strdup(error->message) };
+        g_ptr_array_add(inventory->problems, problem);
+    }
+}
+
+static GPtrArray *errors_new(void)
+{
+    return g_ptr_array_new_with_free_func((GDestroyNotify)g_error_free);
+}
+
+static int compare_strings(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The names of NAME.conf in a directory, sorted, so that whoever is "the later one" never changes.
+ * A directory that is not there has none; names that begin with a dot are editors' and package
+ * managers' own. */
+static GPtrArray *list_files(const char *path, GError **error)
+{
+    g_autoptr(GPtrArray) files = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GError) local = NULL;
+    g_autoptr(GDir) directory = g_dir_open(path, 0, &local);
+    const char *file;
+
+    if (!directory && !g_error_matches(local, G_FILE_ERROR, G_FILE_ERROR_NOENT)) {
+        g_set_error(error, TU_ERROR, TU_ERROR_INVALID_CONFIGURATION,
+                    "%s. Nothing in it is known until it can be read", local->message);
+        return NULL;
+    }
+    while (directory && (file = g_dir_read_name(directory)))
+        if (file[0] != '.' && g_str_has_suffix(file, SUFFIX))
+            g_ptr_array_add(files, g_strdup(file));
+    g_ptr_array_sort(files, compare_strings);
+    return g_steal_pointer(&files);
+}
+
+static void load_directory(Inventory *inventory, const Kind *kind, const char *directory,
+                           GPtrArray *into)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) files = list_files(directory, &error);
+
+    if (!files) {
+        g_autoptr(GPtrArray) errors = errors_new();
+
+        g_ptr_array_add(errors, g_steal_pointer(&error));
+        add_problems(inventory, kind, "", directory, errors);
+        return;
+    }
+    for (guint i = 0; i < files->len; i++) {
+        const char *file = g_ptr_array_index(files, i);
+        g_autofree char *path = g_build_filename(directory, file, NULL);
+        g_autofree char *name = g_strndup(file, strlen(file) - strlen(SUFFIX));
+        g_autoptr(GPtrArray) errors = errors_new();
+        gpointer config = NULL;
+
+        if (name_is_valid(name))
+            config = kind->read(path, name, errors);
+        else
+            g_ptr_array_add(
+                errors,
+                g_error_new(TU_ERROR, TU_ERROR_INVALID_CONFIGURATION,
+                            "%s:1: \"%s\" cannot be the name of %s %s. Rename the file: letters, "
+                            "digits and '_', no digit first, at most 64",
+                            path, name, kind == &instance_kind ? "an" : "a", kind->kind));
+        if (config)
+            g_ptr_array_add(into, config);
+        add_problems(inventory, kind, name, path, errors);
+    }
+}
+
+static InstanceConfig *find_instance(const Inventory *inventory, const char *name)
+{
+    for (guint i = 0; i < inventory->instances->len; i++) {
+        InstanceConfig *instance = g_ptr_array_index(inventory->instances, i);
+
+        if (g_strcmp0(instance->name, name) == 0)
+            return instance;
+    }
+    return NULL;
+}
+
+static const InventoryProblem *find_problem(const Inventory *inventory, const Kind *kind,
+                                            const char *name)
+{
+    for (guint i = 0; i < inventory->problems->len; i++) {
+        const InventoryProblem *problem = g_ptr_array_index(inventory->problems, i);
+
+        if (g_str_equal(problem->kind, kind->kind) &&
+            (g_strcmp0(problem->name, name) == 0 || problem->name[0] == '\0'))
+            return problem;
+    }
+    return NULL;
+}
+
+static guint16 hashed_port(const Inventory *inventory, const char *name)
+{
+    guint32 hash = 2166136261u; /* FNV-1a: the same on every machine and in every version of GLib */
+
+    for (; *name; name++)
+        hash = (hash ^ (guint8)*name) * 16777619u;
+    for (guint i = 0; i < 10000; i++) {
+        const guint16 port = 20000 + (hash + i) % 10000;
+
+        if (!inventory_server_of_port(inventory, port))
+            return port;
+    }
+    return 0; /* ten thousand servers */
+}
+
+/* The fixed private port of an instance, whatever its option file says. */
+static guint16 own_port(const Inventory *inventory, const InstanceConfig *instance)
+{
+    return instance->server_port ? instance->server_port : hashed_port(inventory, instance->name);
+}
+
+/* Whether an instance can live beside the servers and the instances BEFORE it. */
+static void check_instance(const Inventory *inventory, const InstanceConfig *instance, guint before,
+                           GPtrArray *errors)
+{
+    const ServerConfig *server = inventory_server_of_port(inventory, instance->server_port);
+    const guint16 port = own_port(inventory, instance);
+
+    if (instance->server_port != 0 && server)
+        inventory_file_complain(
+            instance->file, "Instance", "ServerPort", errors,
+            "ServerPort=%u is the public port of server %s. Write a port that no client uses, "
+            "or leave the line out",
+            instance->server_port, server->name);
+    for (guint i = 0; i < before; i++) {
+        const InstanceConfig *other = g_ptr_array_index(inventory->instances, i);
+
+        if (g_str_equal(other->home, instance->home))
+            inventory_file_complain(
+                instance->file, "Instance", "Home", errors,
+                "Home=%s is also the home of instance %s. Remove one of the two files",
+                instance->home, other->name);
+        if (own_port(inventory, other) == port)
+            inventory_file_complain(
+                instance->file, "Instance", "ServerPort", errors,
+                "the private port %u is also that of instance %s. Add ServerPort=PORT with another "
+                "one below [Instance]",
+                port, other->name);
+    }
+}
+
+/* Whether the port of a server is its own. */
+static void check_port(const Inventory *inventory, const ServerConfig *server, guint before,
+                       GPtrArray *errors)
+{
+    for (guint i = 0; i < before; i++) {
+        const ServerConfig *other = g_ptr_array_index(inventory->servers, i);
+
+        if (other->port == server->port)
+            inventory_file_complain(server->file, "Server", "Listen", errors,
+                                    "port %u is already that of server %s. Write another port",
+                                    server->port, other->name);
+    }
+}
+
+/* Whether the instance that backs a server is there, and where both say which private port. */
+static void check_backing(Inventory *inventory, ServerConfig *server, guint before,
+                          GPtrArray *errors)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Backing) backing = backing_load(server->name, &error);
+    const ServerConfig *public_owner = inventory_server_of_port(inventory, server->private_port);
+    const InventoryProblem *problem;
+
+    if (!backing) {
+        g_ptr_array_add(errors, g_steal_pointer(&error));
+        return;
+    }
+    server->instance = g_strdup(backing->instance ? backing->instance : server->first_instance);
+    server->previous_instance = g_strdup(backing->previous);
+    if (!find_instance(inventory, server->instance)) {
+        problem = find_problem(inventory, &instance_kind, server->instance);
+        inventory_file_complain(
+            server->file, "Server", "Instance", errors, "instance %s, which %s, is %s. %s",
+            server->instance,
+            backing->instance ? "backs this server since its last upgrade" : "Instance= names",
+            problem ? "wrongly configured" : "not declared",
+            problem ? problem->message : "Add a file of that name to instances.d");
+    }
+    if (server->private_port != 0 && public_owner)
+        inventory_file_complain(
+            server->file, "Server", "PrivatePort", errors,
+            "PrivatePort=%u is the public port of server %s. Write a port that no client uses, or "
+            "leave the line out",
+            server->private_port, public_owner->name);
+    for (guint i = 0; i < before; i++) {
+        const ServerConfig *other = g_ptr_array_index(inventory->servers, i);
+
+        /* An instance has one TimesTen Server, hence one port. */
+        if (g_strcmp0(other->instance, server->instance) == 0 &&
+            other->private_port != server->private_port)
+            inventory_file_complain(
+                server->file, "Server", "PrivatePort", errors,
+                "instance %s also backs server %s, with another PrivatePort=. Write the same in "
+                "both files, or in neither",
+                server->instance, other->name);
+    }
+}
+
+/* Takes the configurations out that a check complained about. */
+static void check_instances(Inventory *inventory)
+{
+    for (guint i = 0; i < inventory->instances->len;) {
+        InstanceConfig *instance = g_ptr_array_index(inventory->instances, i);
+        g_autoptr(GPtrArray) errors = errors_new();
+
+        check_instance(inventory, instance, i, errors);
+        add_problems(inventory, &instance_kind, instance->name, instance->file, errors);
+        if (errors->len > 0)
+            g_ptr_array_remove_index(inventory->instances, i);
+        else
+            i++;
+    }
+}
+
+typedef void (*ServerCheck)(Inventory *inventory, ServerConfig *server, guint before,
+                            GPtrArray *errors);
+
+static void check_servers(Inventory *inventory, ServerCheck check)
+{
+    for (guint i = 0; i < inventory->servers->len;) {
+        ServerConfig *server = g_ptr_array_index(inventory->servers, i);
+        g_autoptr(GPtrArray) errors = errors_new();
+
+        check(inventory, server, i, errors);
+        add_problems(inventory, &server_kind, server->name, server->file, errors);
+        if (errors->len > 0)
+            g_ptr_array_remove_index(inventory->servers, i);
+        else
+            i++;
+    }
+}
+
+static void check_server_port(Inventory *inventory, ServerConfig *server, guint before,
+                              GPtrArray *errors)
+{
+    check_port(inventory, server, before, errors);
+}
+
+Inventory *inventory_load(void)
+{
+    g_autofree char *instances = path_instances_directory();
+    g_autofree char *servers = path_servers_directory();
+    Inventory *inventory = g_new0(Inventory, 1);
+
+    inventory->instances = g_ptr_array_new_with_free_func((GDestroyNotify)instance_config_free);
+    inventory->servers = g_ptr_array_new_with_free_func((GDestroyNotify)server_config_free);
+    inventory->problems = g_ptr_array_new_with_free_func((GDestroyNotify)problem_free);
+    load_directory(inventory, &instance_kind, instances, inventory->instances);
+    load_directory(inventory, &server_kind, servers, inventory->servers);
+    /* In this order: public ports decide which private ones are free, and instances which servers
+     * can be. */
+    check_servers(inventory, check_server_port);
+    check_instances(inventory);
+    check_servers(inventory, check_backing);
+    return inventory;
+}
+
+void inventory_free(Inventory *inventory)
+{
+    if (!inventory)
+        return;
+    g_ptr_array_unref(inventory->instances);
+    g_ptr_array_unref(inventory->servers);
+    g_ptr_array_unref(inventory->problems);
+    g_free(inventory);
+}
+
+/* Why a name is not in the lists. Always returns NULL. */
+static gconstpointer not_found(const Inventory *inventory, const Kind *kind, TuError code,
+                               const char *name, GError **error)
+{
+    const InventoryProblem *problem = find_problem(inventory, kind, name);
+
+    if (problem)
+        g_set_error(error, TU_ERROR, TU_ERROR_INVALID_CONFIGURATION, "%s", problem->message);
+    else
+        g_set_error(error, TU_ERROR, code,
+                    "No %s \"%s\" is configured. \"ttctl list\" shows those that are; a new one is "
+                    "a file in "
+                    "/etc/timesten-upgrade/%ss.d",
+                    kind->kind, name ? name : "", kind->kind);
+    return NULL;
+}
+
+const InstanceConfig *inventory_instance(const Inventory *inventory, const char *name,
+                                         GError **error)
+{
+    const InstanceConfig *instance = find_instance(inventory, name);
+
+    return instance ? instance
+                    : not_found(inventory, &instance_kind, TU_ERROR_NO_SUCH_INSTANCE, name, error);
+}
+
+const ServerConfig *inventory_server(const Inventory *inventory, const char *name, GError **error)
+{
+    for (guint i = 0; i < inventory->servers->len; i++) {
+        const ServerConfig *server = g_ptr_array_index(inventory->servers, i);
+
+        if (g_strcmp0(server->name, name) == 0)
+            return server;
+    }
+    return not_found(inventory, &server_kind, TU_ERROR_NO_SUCH_SERVER, name, error);
+}
+
+const ServerConfig *inventory_server_of_port(const Inventory *inventory, guint16 port)
+{
+    for (guint i = 0; i < inventory->servers->len; i++) {
+        const ServerConfig *server = g_ptr_array_index(inventory->servers, i);
+
+        if (server->port == port)
+            return server;
+    }
+    return NULL;
+}
+
+guint16 inventory_backend_port(const Inventory *inventory, const ServerConfig *server,
+                               const InstanceConfig *instance, guint16 configured)
+{
+    if (server->private_port != 0)
+        return server->private_port;
+    if (instance->server_port != 0)
+        return instance->server_port;
+    if (configured != 0 && !inventory_server_of_port(inventory, configured))
+        return configured;
+    return hashed_port(inventory, instance->name);
+}
+
+char *inventory_instance_unit(const InstanceConfig *instance)
+{
+    return instance->unit ? g_strdup(instance->unit) : unit_instance(instance->name);
+}
