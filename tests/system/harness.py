@@ -1,0 +1,48 @@
+"""How a test file begins and ends: `run(test)`, and everything a test may want under one import."""
+
+import os
+import signal
+import sys
+import time
+import traceback
+from pathlib import Path
+
+from bus import Bus, BusError, options, refused
+from container import Container, Failed, Reader, wait_until
+from roots import SOURCE, clean_root, package, say
+from world import ADMIN, DAEMON_PORTS, HOMES, PORT, RELEASES, World, store
+
+__all__ = ["ADMIN", "Bus", "BusError", "Container", "DAEMON_PORTS", "Failed", "HOMES", "PORT", "RELEASES", "Reader",
+           "SOURCE", "World", "check", "clean_root", "equal", "options", "package", "refused", "run", "say", "store",
+           "wait_until"]
+
+
+def check(condition, what):
+    if not condition:
+        raise Failed(what)
+
+
+def equal(got, wanted, what):
+    if got != wanted:
+        raise Failed(f"{what}: wanted {wanted!r}, got {got!r}")
+
+
+def run(test, machine=World, **more):
+    """Runs TEST(machine) in a machine of its own and ends the process: 0 held, 1 did not."""
+    name = Path(sys.argv[0]).stem
+    # A test that is stopped (by meson's limit, by a person) still takes its machine down.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(124))
+    began = time.monotonic()
+    try:
+        with machine(name, **more) as world:
+            booted = time.monotonic()
+            test(world)
+            if isinstance(world, World) and world.alive():
+                world.assert_quiet_journal()
+    except Failed as failure:
+        where = traceback.extract_tb(failure.__traceback__)
+        own = [frame for frame in where if frame.filename == os.path.abspath(sys.argv[0])]
+        say(f"FAILED {name}" + (f" (line {own[-1].lineno}: {own[-1].line})" if own else "") + f": {failure}")
+        sys.exit(1)
+    say(f"ok {name}: {time.monotonic() - booted:.1f} s after {booted - began:.1f} s of setting up")
+    sys.exit(0)

@@ -1,0 +1,43 @@
+"""An administrator holds the port without any upgrade: connects wait, then are served; past the limit they are refused."""
+
+import time
+
+from bus import options
+from harness import check, equal, run, say, wait_until
+
+
+def server(world):
+    return world.bus.properties("Server", "main")
+
+
+def test(world):
+    world.must_serve("tt60")
+    world.bus.server("main", "Hold", "ta{sv}", 30_000_000, *options())
+    told = server(world)
+    equal(told["State"], "held", "the state while held")
+    check(0 < told["HoldDeadline"] / 1e6 - time.time() <= 30, f"the deadline: {told['HoldDeadline']}")
+    world.start_clients(8, pause_ms=5)
+    wait_until(lambda: server(world)["Held"] == 8, 10, "eight connects to wait in the queue")
+    time.sleep(2)
+    world.run("ttctl", "resume", "main")
+    equal(server(world)["State"], "serving", "the state after Resume")
+    world.settle()
+    report = world.stop_clients()
+    equal(world.lost("tt60", report), [], "lost rows")
+    equal(report.refused + report.reset + report.timed_out, 0, "connects refused, reset or timed out")
+    check(report.longest_ms >= 1900, f"nobody waited for the hold: {report.longest_ms} ms")
+
+    world.run("ttctl", "hold", "main", "2s")
+    client = world.start_clients(1)
+    wait_until(lambda: server(world)["State"] == "refusing", 10, "the limit of the hold to pass")
+    wait_until(lambda: not world.connects(), 10, "a connect past the limit to be reset")
+    say("  past its limit the port refuses")
+    world.bus.server("main", "Resume", "a{sv}", *options())
+    wait_until(world.connects, 10, "a connect after Resume")
+    world.settle()
+    report = world.stop_clients(client)
+    check(report.reset + report.refused > 0, "the client past the limit was never refused")
+    equal(world.lost("tt60", report), [], "lost rows")
+
+
+run(test)

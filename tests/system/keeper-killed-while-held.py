@@ -1,0 +1,36 @@
+"""A keeper killed in the middle of a hold comes back holding: nobody is refused, nobody is let through too early."""
+
+import time
+
+from bus import options
+from harness import check, equal, run, wait_until
+
+
+def server(world):
+    return world.bus.properties("Server", "main")
+
+
+def test(world):
+    world.expect("timesten-server@main.service: (Main process exited|Failed with result)")
+    world.must_serve("tt60")
+    world.bus.server("main", "Hold", "ta{sv}", 60_000_000, *options())
+    deadline = server(world)["HoldDeadline"]
+    world.start_clients(6)
+    wait_until(lambda: server(world)["Held"] == 6, 10, "six connects to wait")
+    for _ in range(3):
+        keeper = world.unit("timesten-server@main.service", "MainPID")
+        world.run("kill", "-9", keeper)
+        wait_until(lambda: world.unit("timesten-server@main.service", "MainPID") not in ("0", keeper), 10, "a new keeper")
+        wait_until(lambda: server(world)["State"] == "held", 10, "the new keeper to hold")
+        equal(server(world)["HoldDeadline"], deadline, "the deadline, which a crash must not move")
+        equal(server(world)["Held"], 6, "waiting connects")
+    time.sleep(1)
+    equal(server(world)["Sessions"], 0, "sessions let through while held")
+    world.bus.server("main", "Resume", "a{sv}", *options())
+    world.settle()
+    report = world.stop_clients()
+    equal(world.lost("tt60", report), [], "lost rows")
+    equal(report.refused + report.reset + report.timed_out, 0, "connects refused, reset or timed out")
+
+
+run(test)

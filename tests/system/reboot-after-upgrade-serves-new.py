@@ -1,0 +1,30 @@
+"""After a finished upgrade and a reboot, 7.0 serves on the port; 6.0's server does not, even when its daemon runs."""
+
+from harness import HOMES, PORT, check, equal, run
+
+
+def test(world):
+    world.start_clients(4)
+    world.settle()
+    number = world.upgrade()
+    world.must_end(number, "done")
+    world.settle()
+    report = world.stop_clients()
+    equal(report.refused, 0, "refused connects")
+    for cut in ("an orderly reboot", "a power cut"):
+        if cut == "a power cut":
+            world.cut_power()
+            world.boot()
+        else:
+            world.reboot()
+        world.must_serve("tt70")
+        equal(world.lost("tt70", report), [], f"lost rows after {cut}")
+        world.systemctl("start", "timesten@tt60.service")
+        servers = world.run("pgrep", "-af", f"{HOMES['tt60']}/.*ttcserver", check=False).out
+        equal(servers, "", f"6.0's server after {cut}")
+        world.must_serve("tt70")
+        job = world.job(number)
+        equal((job["State"], job["Result"], job["To"]), ("finished", "done", "tt70"), f"the job after {cut}")
+
+
+run(test)

@@ -1,0 +1,68 @@
+"""A user whom polkit does not know may read everything and change nothing; a rule opens what it names."""
+
+from bus import NAME, ROOT, options
+from harness import BusError, Failed, check, equal, run
+
+REFUSALS = {"NotAuthorized", "AccessDenied", "InteractiveAuthorizationRequired", "AuthFailed"}
+CONTROL = "/run/timesten-upgrade/server/main/control"
+
+
+def state(world):
+    return (world.shell("find /etc/timesten-upgrade /var/lib/timesten-upgrade -type f -exec sha256sum {} +", check=False).out,
+            sorted(world.listeners()), world.bus.manager("ListJobs"),
+            {unit: world.unit(unit, "InvocationID") for unit in ("timesten@tt60.service", "timesten-server@main.service")})
+
+
+def must_be_refused(what, call):
+    try:
+        answer = call()
+    except BusError as error:
+        check(error.nick in REFUSALS, f"{what}: refused, but by {error}")
+        return
+    raise Failed(f"{what} by an unprivileged user was answered: {answer}")
+
+
+def test(world):
+    world.must_serve("tt60")
+    # A job to cancel, held open by a slow export.
+    world.tune("tt60", **world.slow)
+    number = world.upgrade()
+    world.wait_step(number, "export")
+    job = world.bus.manager("GetJob", "t", number)[0]
+    before = state(world)[:1] + state(world)[3:]
+
+    def server(method, signature, *words):
+        return lambda: world.bus.server("main", method, signature, *words, user="guest")
+    must_be_refused("Check", server("Check", "sa{sv}", "tt70", *options()))
+    must_be_refused("Plan", server("Plan", "sa{sv}", "tt70", *options()))
+    must_be_refused("Upgrade", server("Upgrade", "sa{sv}", "tt70", *options()))
+    must_be_refused("Hold", server("Hold", "ta{sv}", 5_000_000, *options()))
+    must_be_refused("Resume", server("Resume", "a{sv}", *options()))
+    must_be_refused("Reload", lambda: world.bus.manager("Reload", user="guest"))
+    must_be_refused("Cancel", lambda: world.bus.call(job, f"{NAME}.Job", "Cancel", "a{sv}", *options(), user="guest"))
+    equal(world.run("systemctl", "stop", "timesten-server@main.socket", user="guest", check=False).status != 0, True,
+          "systemctl stop by the user fails")
+    for word in ("hold 5000000", "refuse", "cut", "open 127.0.0.1:9"):
+        answer = world.say_to_keeper(CONTROL, word, user="guest")
+        check(not answer.startswith("ok"), f"the keeper obeyed {word!r} of an unprivileged user: {answer}")
+    equal(state(world)[3:], before[1:], "units after the attempts")
+    world.must_end(number, "done")
+
+    for call in (lambda: world.bus.manager("ListServers", user="guest"), lambda: world.bus.manager("ListInstances", user="guest"),
+                 lambda: world.bus.manager("ListJobs", user="guest"),
+                 lambda: [world.bus.properties("Server", "main", user="guest")],
+                 lambda: world.bus.call(ROOT, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", user="guest"),
+                 lambda: world.bus.call(ROOT, "org.freedesktop.DBus.Introspectable", "Introspect", user="guest")):
+        check(call()[0], "reading gave nothing")
+
+    world.write("/etc/polkit-1/rules.d/50-test.rules",
+                'polkit.addRule(function(action, subject) { if (action.id == "org.timesten.upgrade1.hold" && '
+                'subject.user == "guest") return polkit.Result.YES; });\n')
+    world.systemctl("restart", "polkit.service")
+    world.bus.server("main", "Hold", "ta{sv}", 30_000_000, *options(), user="guest")
+    equal(world.bus.properties("Server", "main")["State"], "held", "the state after a permitted Hold")
+    world.bus.server("main", "Resume", "a{sv}", *options(), user="guest")
+    must_be_refused("Upgrade, which the rule does not name", server("Upgrade", "sa{sv}", "tt60", *options()))
+
+
+run(test)

@@ -1,0 +1,262 @@
+"""The world most tests begin in: TimesTen 6.0 and 7.0 side by side, one server, a database with rows.
+
+    instances   tt60 (release 6.0.8, daemon port 16000) and tt70 (7.0.6, 17000), both of the user ttadmin
+    server      main: port 16002, backed by tt60; its databases are in both installations, with paths of their own
+"""
+
+import hashlib
+import json
+import re
+import time
+from pathlib import Path
+
+import roots
+from bus import Bus, BusError, options
+from container import Container, Failed, wait_until
+from roots import say
+
+ADMIN = "ttadmin"
+PORT = 16002
+HOMES = {"tt60": "/opt/TimesTen/tt60", "tt70": "/opt/TimesTen/tt70"}
+RELEASES = {"tt60": "6.0.8", "tt70": "7.0.6"}
+DAEMON_PORTS = {"tt60": 16000, "tt70": 17000}
+FINISHED = "finished"
+
+# What a healthy machine of this kind writes in any case: a container may not raise limits or touch the kernel.
+ALWAYS_EXPECTED = [
+    r"dbus-daemon: .*Failed to set fd limit",
+    r"systemd-udevd|systemd-sysctl: .*(Read-only|not permitted)",
+    r"systemd: .*(bpf|BPF|cgroup|Cgroup|hugepages|kmod)",
+]
+
+
+def store(instance, database):
+    return f"/var/lib/{ADMIN}/{instance}/{database}"
+
+
+class World(Container):
+    def __init__(self, name, databases=("orders",), rows=5000, instances=("tt60", "tt70"), server_lines=(), **more):
+        super().__init__(name, **more)
+        self.databases, self.rows, self.instances = list(databases), rows, list(instances)
+        self.server_lines = list(server_lines)
+        self.bus = Bus(self)
+        self.clients = []
+        self.expected = list(ALWAYS_EXPECTED)
+        self.counts = {"tried": 0, "refused": 0, "reset": 0, "timed_out": 0}
+
+    def __enter__(self):
+        super().__enter__()
+        try:
+            for instance in self.instances:
+                self.install_instance(instance)
+            self.declare_server("main", PORT, self.databases, "tt60", *self.server_lines)
+            self.boot()
+            self.create_databases()
+        except BaseException as error:
+            self.__exit__(type(error), error, None)
+            raise
+        return self
+
+    # Setting up
+
+    def install_instance(self, name, release=None, daemon_port=None, home=None, server_port=None, declare=True):
+        """A stand-in of TimesTen as its installer would leave it, and its declaration for the product."""
+        release, home = release or RELEASES[name], home or HOMES[name]
+        port = daemon_port or DAEMON_PORTS[name]
+        roots.run(roots.SOURCE / "tests/standin/install", "--build", roots.build_directory(), "--root", self.root,
+                  "--home", home, "--release", release, "--admin", ADMIN, "--daemon-port", port,
+                  "--server-port", server_port if server_port is not None else (PORT if name == "tt60" else port + 2))
+        ini = "[ODBC Data Sources]\n" + "".join(f"{one}=TimesTen {release} Driver\n" for one in self.databases)
+        for one in self.databases:
+            ini += f"\n[{one}]\nDriver={home}/lib/libtten.so\nDataStore={store(name, one)}\nDatabaseCharacterSet=US7ASCII\n"
+        self.write(f"{home}/info/sys.odbc.ini", ini)
+        roots.in_root(self.root, "install", "-d", "-o", ADMIN, "-g", ADMIN, f"/var/lib/{ADMIN}", f"/var/lib/{ADMIN}/{name}")
+        roots.in_root(self.root, "chown", f"{ADMIN}:", f"{home}/info/sys.odbc.ini")
+        if declare:
+            self.write(f"/etc/timesten-upgrade/instances.d/{name}.conf", f"[Instance]\nHome={home}\n")
+
+    def declare_server(self, name, port, databases, instance, *lines, enable=True):
+        text = [f"[Server]\nListen={port}\nDatabases={' '.join(databases)}\nInstance={instance}", *lines]
+        self.write(f"/etc/timesten-upgrade/servers.d/{name}.conf", "\n".join(text) + "\n")
+        if enable and not self.pid:
+            roots.in_root(self.root, "systemctl", "enable", f"timesten-server@{name}.socket")
+
+    def create_databases(self):
+        self.systemctl("start", "timesten@tt60.service")
+        for database in self.databases:
+            self.sql("tt60", database,
+                     "create table items (id int not null primary key, name varchar(64), amount int);",
+                     f"insert into items with recursive n(i) as (select 1 union all select i + 1 from n where i < {self.rows})"
+                     " select i, 'item ' || i || ' of ' || (i * 7919 % 10007), i * 31 % 1009 from n;",
+                     "create table written (client int not null, n int not null, primary key (client, n));", create=True)
+
+    # TimesTen's own commands, as the administrator would type them
+
+    def utility(self, instance, name, *words, check=True, timeout=120):
+        return self.run(f"{HOMES[instance]}/bin/{name}", *words, user=ADMIN, check=check, timeout=timeout)
+
+    def sql(self, instance, database, *statements, create=False):
+        """Rows of "< a, b >"; an error line of ttIsql fails the test, because its exit status would not tell."""
+        auto = "" if create else ";AutoCreate=0"
+        done = self.utility(instance, "ttIsql", "-v1", "-e", " ".join(statements), "-connStr", f"DSN={database}{auto}")
+        errors = re.findall(r"^\s*\d{3,5}: .*", done.out, re.M)
+        if errors:
+            raise Failed(f"ttIsql on {database} of {instance}: {errors[0]}")
+        return re.findall(r"^< (.*) >$", done.out, re.M)
+
+    def content(self, instance, database):
+        """Number of rows and a checksum over every row that was there before the upgrade."""
+        rows = self.sql(instance, database, "select id, name, amount from items order by id;")
+        return len(rows), hashlib.sha256("\n".join(rows).encode()).hexdigest()
+
+    def faults(self, instance, *lines):
+        """Fault injection, one line each (tests/standin/README.md)."""
+        self.write(f"{HOMES[instance]}/.standin/faults", "".join(f"{line}\n" for line in lines))
+
+    def tune(self, instance, **values):
+        self.write(f"{HOMES[instance]}/.standin/tune", "".join(f"{key}={value}\n" for key, value in values.items()))
+
+    def listeners(self):
+        """Who listens where: port → process names."""
+        found = {}
+        for line in self.run("ss", "-Hltnp").out.splitlines():
+            port = int(line.split()[3].rsplit(":", 1)[1])
+            found.setdefault(port, set()).update(re.findall(r'\("([^"]+)"', line))
+        return found
+
+    # Clients
+
+    def start_clients(self, count, port=PORT, database="orders", release="6.0.8", first=1, pause_ms=20):
+        started = []
+        for number in range(first, first + count):
+            process = self.popen("/opt/TimesTen/ttclient", "load", "--port", port, "--dsn", database, "--release", release,
+                                 "--client", number, "--pause-ms", pause_ms, user="guest")
+            started.append(Client(number, database, process))
+        self.clients += started
+        return started
+
+    def stop_clients(self, clients=None):
+        """Ends them in order and gives their reports, summed up."""
+        clients = self.clients if clients is None else clients
+        for client in clients:
+            client.stop(self)
+        total = Report(clients)
+        self.clients = [client for client in self.clients if client not in clients]
+        return total
+
+    def lost(self, instance, report):
+        """Rows that a client saw committed and that are not in the databases of INSTANCE."""
+        lost = []
+        found = 0
+        for database in {client.database for client in report.clients}:
+            there = set(self.sql(instance, database, "select client, n from written;"))
+            for client in report.clients:
+                if client.database == database:
+                    for n in client.acknowledged:
+                        if f"{client.number}, {n}" in there:
+                            found += 1
+                        else:
+                            lost.append((database, client.number, n))
+        report.found, report.lost = found, lost
+        say(f"  {report}")
+        return lost
+
+    # The product
+
+    def upgrade(self, server="main", target="tt70", values=None, **more):
+        """Upgrade over the bus; the number of the job."""
+        return self.bus.server(server, "Upgrade", "sa{sv}", target, *options(values), **more)[0]
+
+    def job(self, number):
+        return self.bus.properties("Job", number)
+
+    def wait_job(self, number, timeout=180):
+        job = {}
+
+        def ended():
+            nonlocal job
+            job = self.job(number)
+            return job["State"] == FINISHED
+        wait_until(ended, timeout, f"job {number} to end: {job}", 0.2)
+        return job
+
+    def wait_step(self, number, step, timeout=60):
+        def reached():
+            job = self.job(number)
+            if job["State"] == FINISHED and job["Step"] != step:
+                raise Failed(f"job {number} ended before {step}: {job['Result']} {job['Error']}")
+            return any(one[0] == step and one[2] != "pending" for one in job["Steps"])
+        wait_until(reached, timeout, f"job {number} to come to {step}", 0.05)
+
+    def must_end(self, number, result, timeout=180):
+        job = self.wait_job(number, timeout)
+        if job["Result"] != result:
+            raise Failed(f"job {number} ended {job['Result']}, wanted {result}: {job['Error']}")
+        return job
+
+    def must_serve(self, instance, server="main", port=PORT, database="orders", release="6.0.8"):
+        """The bus, the disk and a new client must all say that INSTANCE serves."""
+        told = self.bus.properties("Server", server)
+        if told["Instance"] != instance or told["State"] != "serving":
+            raise Failed(f"{server} should be served by {instance}: {told}")
+        answer = self.run("/opt/TimesTen/ttclient", "query", "--port", port, "--dsn", database, "--release", release,
+                          "select count(*) from items;", user="guest")
+        version = RELEASES[instance]
+        if version not in answer.out + answer.err:
+            raise Failed(f"a new client was not served by {version}: {answer}")
+
+    # The end
+
+    def expect(self, *patterns):
+        """Lines of the journal that this test brings about itself."""
+        self.expected += patterns
+
+    def assert_quiet_journal(self):
+        """No error of anybody, no warning of ours, no process that died by itself, but what was expected."""
+        for line in self.journal():
+            who = line.get("SYSLOG_IDENTIFIER", line.get("_COMM", "?"))
+            message = f"{who}: {line['MESSAGE']}"
+            ours = "timesten" in line.get("_SYSTEMD_UNIT", line.get("UNIT", "")) or "timesten" in message
+            level = int(line.get("PRIORITY", 6))
+            died = re.search(r"code=dumped|segfault|AddressSanitizer|runtime error|assertion .* failed", message)
+            if (level <= 3 or (level == 4 and ours) or died) and not any(re.search(one, message) for one in self.expected):
+                raise Failed(f"the journal holds an unexpected line (priority {level}): {message}")
+
+
+class Client:
+    def __init__(self, number, database, process):
+        self.number, self.database, self.process = number, database, process
+        self.report, self.acknowledged = None, []
+
+    def stop(self, world):
+        # The signal goes to the client itself: nsenter and runuser in front of it would keep it.
+        self.process.terminate()
+        out, err = self.process.communicate(timeout=90)
+        try:
+            self.report = json.loads(out.splitlines()[-1])
+        except (IndexError, ValueError):
+            raise Failed(f"client {self.number} gave no report: {out[-500:]}{err[-500:]}") from None
+
+
+class Report:
+    """What a group of clients saw, summed up."""
+
+    def __init__(self, clients):
+        self.clients = clients
+        reports = [client.report for client in clients]
+
+        def total(key):
+            return sum(one.get(key, 0) for one in reports)
+        self.tried, self.refused = total("tried"), total("refused")
+        self.reset, self.timed_out = total("reset"), total("timed_out")
+        self.cut, self.written = total("cut"), total("acknowledged")
+        self.longest_ms = max((one.get("longest_wait_ms", 0) for one in reports), default=0)
+        self.found, self.lost = None, None
+
+    def __str__(self):
+        text = (f"{len(self.clients)} clients: connects made {self.tried}, refused {self.refused}, reset {self.reset}, "
+                f"timed out {self.timed_out}, sessions cut {self.cut}, longest wait {self.longest_ms / 1000:.1f} s; "
+                f"rows written {self.written}")
+        if self.found is not None:
+            text += f", found {self.found}, lost {len(self.lost)}"
+        return text
