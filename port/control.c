@@ -1,0 +1,231 @@
+#include "port/control.h"
+#include "port/command.h"
+#include "port/socket.h"
+#include "common/error.h"
+#include "common/text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define LINE_LIMIT    256
+#define CALLERS_LIMIT 8
+#define IDLE_USEC     (10 * USEC_PER_SEC)
+#define BATCH         16
+
+/* Orders before the data of sessions: a hold must not wait for a busy relay. */
+#define PRIORITY (SD_EVENT_PRIORITY_NORMAL - 10)
+
+typedef struct {
+    Control *control;
+    int fd;
+    sd_event_source *io;
+    sd_event_source *idle;
+    char line[LINE_LIMIT];
+    gsize length;
+} Caller;
+
+struct Control {
+    sd_event *event;
+    sd_event_source *source;
+    sd_event_source *pause; /* after the system was out of descriptors */
+    Gate *gate;
+    gboolean own_user;
+    GQueue callers; /* the one that came first at the head */
+};
+
+static void caller_free(Caller *caller)
+{
+    sd_event_source_disable_unref(caller->io);
+    sd_event_source_disable_unref(caller->idle);
+    close(caller->fd);
+    g_free(caller);
+}
+
+static void hang_up(Caller *caller)
+{
+    g_queue_remove(&caller->control->callers, caller);
+    caller_free(caller);
+}
+
+/* An answer fits a socket's buffer many times over: where it does not, the caller has not read any
+ * of the ones before and gets no more. */
+static gboolean say(int fd, const char *answer)
+{
+    g_autofree char *line = g_strconcat(answer, "\n", NULL);
+    gsize length = strlen(line);
+
+    return send(fd, line, length, MSG_DONTWAIT | MSG_NOSIGNAL) == (gssize)length;
+}
+
+static gboolean say_error(int fd, TuError code, const char *message)
+{
+    g_autoptr(GError) error = g_error_new_literal(TU_ERROR, code, message);
+    g_autofree char *answer = command_error(error);
+
+    return say(fd, answer);
+}
+
+/* Answers the first whole line, if there is one. FALSE: the caller is to be hung up on. */
+static gboolean take_line(Caller *caller, gboolean *ret_taken)
+{
+    char *end = memchr(caller->line, '\n', caller->length);
+    g_autofree char *line = NULL;
+    g_autofree char *answer = NULL;
+    gsize used;
+
+    *ret_taken = end != NULL;
+    if (!end && caller->length < LINE_LIMIT)
+        return TRUE;
+    if (!end || memchr(caller->line, '\0', end - caller->line)) {
+        say_error(caller->fd, TU_ERROR_INVALID_OPTION,
+                  "A command is one line of text of at most 255 bytes");
+        return FALSE;
+    }
+    used = end - caller->line + 1;
+    line = g_strndup(caller->line, used - 1);
+    caller->length -= used;
+    memmove(caller->line, end + 1, caller->length);
+    answer = command_answer(caller->control->gate, line);
+    return say(caller->fd, answer);
+}
+
+static int on_words(sd_event_source *source, int fd, uint32_t events, void *data)
+{
+    Caller *caller = data;
+    ssize_t count =
+        recv(fd, caller->line + caller->length, LINE_LIMIT - caller->length, MSG_DONTWAIT);
+    gboolean taken = TRUE;
+
+    if (count < 0 && (errno == EAGAIN || errno == EINTR))
+        return 0;
+    if (count <= 0) {
+        hang_up(caller);
+        return 0;
+    }
+    caller->length += count;
+    sd_event_source_set_time_relative(caller->idle, IDLE_USEC);
+    while (taken)
+        if (!take_line(caller, &taken)) {
+            hang_up(caller);
+            return 0;
+        }
+    return 0;
+}
+
+static int on_idle(sd_event_source *source, uint64_t usec, void *data)
+{
+    hang_up(data);
+    return 0;
+}
+
+static gboolean may_speak(const Control *control, int fd)
+{
+    struct ucred who;
+    socklen_t length = sizeof who;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &length) < 0)
+        return FALSE;
+    return who.uid == 0 || (control->own_user && who.uid == geteuid());
+}
+
+static void take_caller(Control *control, int fd)
+{
+    Caller *caller;
+    int r;
+
+    if (!may_speak(control, fd)) {
+        say_error(fd, TU_ERROR_NOT_AUTHORIZED,
+                  "Only root may control a port. Its state can be read with ttctl status");
+        close(fd);
+        return;
+    }
+    if (control->callers.length >= CALLERS_LIMIT)
+        hang_up(control->callers.head->data);
+    caller = g_new0(Caller, 1);
+    caller->control = control;
+    caller->fd = fd;
+    r = sd_event_add_io(control->event, &caller->io, fd, EPOLLIN, on_words, caller);
+    if (r >= 0)
+        r = sd_event_source_set_priority(caller->io, PRIORITY);
+    if (r >= 0)
+        r = sd_event_add_time_relative(control->event, &caller->idle, CLOCK_BOOTTIME, IDLE_USEC, 0,
+                                       on_idle, caller);
+    if (r < 0)
+        caller_free(caller);
+    else
+        g_queue_push_tail(&control->callers, caller);
+}
+
+static int on_pause_over(sd_event_source *source, uint64_t usec, void *data)
+{
+    Control *control = data;
+
+    sd_event_source_set_enabled(control->source, SD_EVENT_ON);
+    return 0;
+}
+
+static int on_caller(sd_event_source *source, int listener, uint32_t events, void *data)
+{
+    Control *control = data;
+
+    for (guint i = 0; i < BATCH; i++) {
+        int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+        if (fd >= 0) {
+            take_caller(control, fd);
+            continue;
+        }
+        if (errno == EINTR || errno == ECONNABORTED)
+            continue;
+        if (errno != EAGAIN) { /* polling on would spin */
+            sd_event_source_set_enabled(control->source, SD_EVENT_OFF);
+            sd_event_source_set_time_relative(control->pause, 100 * USEC_PER_MSEC);
+            sd_event_source_set_enabled(control->pause, SD_EVENT_ONESHOT);
+        }
+        break;
+    }
+    return 0;
+}
+
+Control *control_new(sd_event *event, int fd, Gate *gate, gboolean own_user, GError **error)
+{
+    g_autoptr(Control) control = g_new0(Control, 1);
+    int flags = fcntl(fd, F_GETFL);
+    int r;
+
+    control->event = event;
+    control->gate = gate;
+    control->own_user = own_user;
+    g_queue_init(&control->callers);
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0) {
+        tu_error_errno(error, errno, "Cannot make the control socket non-blocking");
+        return NULL;
+    }
+    r = sd_event_add_io(event, &control->source, fd, EPOLLIN, on_caller, control);
+    if (r >= 0)
+        r = sd_event_source_set_priority(control->source, PRIORITY);
+    if (r >= 0)
+        r = sd_event_add_time_relative(event, &control->pause, CLOCK_BOOTTIME, 0, USEC_PER_MSEC,
+                                       on_pause_over, control);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(control->pause, SD_EVENT_OFF);
+    if (r < 0) {
+        tu_error_errno(error, -r, "Cannot watch the control socket");
+        return NULL;
+    }
+    return g_steal_pointer(&control);
+}
+
+void control_free(Control *control)
+{
+    if (!control)
+        return;
+    while (control->callers.head)
+        hang_up(control->callers.head->data);
+    sd_event_source_disable_unref(control->source);
+    sd_event_source_disable_unref(control->pause);
+    g_free(control);
+}

@@ -1,0 +1,517 @@
+#include "port/gate.h"
+#include "port/dialer.h"
+#include "port/listener.h"
+#include "port/publisher.h"
+#include "port/relay.h"
+#include "port/saved.h"
+#include "port/socket.h"
+#include "common/error.h"
+#include "common/file.h"
+#include "common/names.h"
+#include "common/nick.h"
+#include "common/text.h"
+
+/* A published time moves only when the clock was really set. */
+#define CLOCK_JUMP_USEC (200 * USEC_PER_MSEC)
+
+#define STATUS_LIMIT 4096
+
+struct Gate {
+    char *server;
+    Saved *now;
+    gboolean overdue;     /* it refuses because a deadline passed, not by order */
+    guint64 clock_offset; /* CLOCK_REALTIME - CLOCK_BOOTTIME */
+    guint64 accepted, refused, cut, gave_up;
+    Listeners *listeners;
+    Dialer *dialer;
+    Relay *relay;
+    Publisher *publisher;
+    sd_event_source *deadline;
+    sd_event_source *drain_end;
+};
+
+/* Whether clients are taken out of the queue now. */
+static void settle_listeners(Gate *gate)
+{
+    gboolean open = gate->now->state == KEEPER_OPEN && !dialer_is_busy(gate->dialer) &&
+                    relay_has_room(gate->relay);
+
+    listeners_watch(gate->listeners, open || gate->now->state == KEEPER_REFUSE);
+    publisher_watch(gate->publisher,
+                    gate->now->state == KEEPER_OPEN ? !open : saved_is_held(gate->now));
+}
+
+static void set_timer(sd_event_source *timer, guint64 when)
+{
+    sd_event_source_set_time(timer, when);
+    sd_event_source_set_enabled(timer, when > 0 ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
+}
+
+/* Makes the parts do what the state says. */
+static void apply(Gate *gate)
+{
+    const Saved *now = gate->now;
+    Address address;
+
+    set_timer(gate->deadline, now->deadline);
+    set_timer(gate->drain_end, now->drain_end);
+    if (now->state == KEEPER_OPEN && address_parse(now->backend, &address, NULL))
+        dialer_open(gate->dialer, &address, now->backend);
+    else if (now->state == KEEPER_REFUSE)
+        dialer_refuse(gate->dialer);
+    else
+        dialer_hold(gate->dialer);
+    settle_listeners(gate);
+    publisher_now(gate->publisher);
+}
+
+/* Writes the next state down and takes it. NEXT is the gate's from then on. */
+static gboolean change(Gate *gate, Saved *next, GError **error)
+{
+    if (!saved_store(gate->server, next, error)) {
+        saved_free(next);
+        return FALSE;
+    }
+    if (next->state != gate->now->state || g_strcmp0(next->backend, gate->now->backend) != 0)
+        g_message("%s → %s, backend %s, %u sessions, %u connects wait",
+                  nick_of(keeper_state_nicks, gate->now->state),
+                  nick_of(keeper_state_nicks, next->state), next->backend ? next->backend : "none",
+                  relay_sessions(gate->relay),
+                  listeners_held(gate->listeners) + dialer_is_busy(gate->dialer));
+    saved_free(gate->now);
+    gate->now = next;
+    gate->overdue = FALSE;
+    apply(gate);
+    return TRUE;
+}
+
+/* A change that time brings and that cannot be refused: it holds even where it cannot be written
+ * down. */
+static void change_anyway(Gate *gate, Saved *next)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (change(gate, saved_copy(next), &error)) {
+        saved_free(next);
+        return;
+    }
+    g_warning("%s. The change is made nevertheless", error->message);
+    saved_free(gate->now);
+    gate->now = next;
+    apply(gate);
+}
+
+static Saved *next_state(const Gate *gate, KeeperState state)
+{
+    Saved *next = saved_copy(gate->now);
+
+    next->state = state;
+    next->drain_end = 0;
+    if (!saved_is_held(next))
+        next->since = next->deadline = 0;
+    else if (!saved_is_held(gate->now))
+        next->since = boottime_now();
+    return next;
+}
+
+static void finish_drain(Gate *gate)
+{
+    change_anyway(gate, next_state(gate, KEEPER_HOLD));
+}
+
+static guint cut_sessions(Gate *gate)
+{
+    guint count = relay_cut(gate->relay);
+
+    gate->cut += count;
+    return count;
+}
+
+/* Events */
+
+static void on_client(int fd, gpointer data)
+{
+    Gate *gate = data;
+
+    if (gate->now->state == KEEPER_OPEN) {
+        dialer_take(gate->dialer, fd);
+        if (dialer_is_busy(gate->dialer))
+            settle_listeners(gate);
+    } else {
+        socket_reset(fd);
+        gate->refused++;
+        publisher_soon(gate->publisher);
+    }
+}
+
+static void on_dialed(DialResult result, gpointer data)
+{
+    Gate *gate = data;
+    guint64 *const counters[] = {
+        [DIAL_SERVED] = &gate->accepted,
+        [DIAL_REFUSED] = &gate->refused,
+        [DIAL_GAVE_UP] = &gate->gave_up,
+    };
+
+    ++*counters[result];
+    publisher_soon(gate->publisher);
+    settle_listeners(gate);
+}
+
+static void on_sessions_ended(gpointer data)
+{
+    Gate *gate = data;
+
+    publisher_soon(gate->publisher);
+    if (gate->now->state == KEEPER_DRAIN && relay_sessions(gate->relay) == 0)
+        finish_drain(gate);
+    settle_listeners(gate);
+}
+
+static int on_deadline(sd_event_source *source, uint64_t usec, void *data)
+{
+    Gate *gate = data;
+
+    g_warning("The deadline of the hold has passed: clients of server %s are refused until an "
+              "order to open",
+              gate->server);
+    change_anyway(gate, next_state(gate, KEEPER_REFUSE));
+    gate->overdue = TRUE;
+    publisher_now(gate->publisher);
+    return 0;
+}
+
+static int on_drain_end(sd_event_source *source, uint64_t usec, void *data)
+{
+    Gate *gate = data;
+
+    g_message("The drain is over: %u sessions cut", cut_sessions(gate));
+    finish_drain(gate);
+    return 0;
+}
+
+/* Orders */
+
+gboolean gate_open(Gate *gate, const char *backend, GError **error)
+{
+    Saved *next;
+    Address address;
+
+    backend = backend ? backend : gate->now->backend;
+    if (!backend) {
+        g_set_error(error, TU_ERROR, TU_ERROR_NOT_POSSIBLE,
+                    "Server %s has no backend yet. Say open ADDRESS:PORT", gate->server);
+        return FALSE;
+    }
+    if (!address_parse(backend, &address, error))
+        return FALSE;
+    if (listeners_are_at(gate->listeners, &address)) {
+        g_set_error(
+            error, TU_ERROR, TU_ERROR_INVALID_OPTION,
+            "%s is the public port of server %s itself. Name the private port of its instance",
+            backend, gate->server);
+        return FALSE;
+    }
+    next = next_state(gate, KEEPER_OPEN);
+    if (backend != gate->now->backend) {
+        g_free(next->backend);
+        next->backend = g_strdup(backend);
+    }
+    return change(gate, next, error);
+}
+
+static gboolean check_deadline(guint64 usec, GError **error)
+{
+    if (usec > 0 && usec <= HOLD_LIMIT_USEC)
+        return TRUE;
+    g_set_error(error, TU_ERROR, TU_ERROR_INVALID_OPTION,
+                "A hold needs a deadline of 1 to %" G_GUINT64_FORMAT " µs from now",
+                HOLD_LIMIT_USEC);
+    return FALSE;
+}
+
+gboolean gate_hold(Gate *gate, guint64 deadline_usec, GError **error)
+{
+    /* A drain that runs goes on: who renews the deadline does not ask for mercy on the sessions'
+     * time. */
+    gboolean draining = gate->now->state == KEEPER_DRAIN;
+    Saved *next;
+
+    if (!check_deadline(deadline_usec, error))
+        return FALSE;
+    next = next_state(gate, draining ? KEEPER_DRAIN : KEEPER_HOLD);
+    next->deadline = boottime_now() + deadline_usec;
+    next->drain_end = gate->now->drain_end;
+    return change(gate, next, error);
+}
+
+gboolean gate_drain(Gate *gate, guint64 drain_usec, guint64 deadline_usec, GError **error)
+{
+    guint64 now = boottime_now();
+    Saved *next;
+
+    if (!check_deadline(deadline_usec, error))
+        return FALSE;
+    if (drain_usec > HOLD_LIMIT_USEC) {
+        g_set_error(error, TU_ERROR, TU_ERROR_INVALID_OPTION,
+                    "A drain may take 0 to %" G_GUINT64_FORMAT " µs", HOLD_LIMIT_USEC);
+        return FALSE;
+    }
+    next = next_state(gate, KEEPER_DRAIN);
+    next->deadline = now + deadline_usec;
+    next->drain_end = now + drain_usec;
+    if (relay_sessions(gate->relay) == 0) {
+        next->state = KEEPER_HOLD;
+        next->drain_end = 0;
+    }
+    return change(gate, next, error);
+}
+
+gboolean gate_refuse(Gate *gate, GError **error)
+{
+    return change(gate, next_state(gate, KEEPER_REFUSE), error);
+}
+
+void gate_cut(Gate *gate)
+{
+    guint count = cut_sessions(gate);
+
+    g_message("%u sessions cut by order", count);
+    if (gate->now->state == KEEPER_DRAIN) {
+        finish_drain(gate);
+        return;
+    }
+    settle_listeners(gate);
+    publisher_now(gate->publisher);
+}
+
+/* Status */
+
+static guint64 published_time(Gate *gate, guint64 boottime)
+{
+    guint64 offset = (guint64)g_get_real_time() - boottime_now();
+
+    if ((guint64)ABS((gint64)(offset - gate->clock_offset)) > CLOCK_JUMP_USEC)
+        gate->clock_offset = offset;
+    return boottime > 0 ? boottime + gate->clock_offset : 0;
+}
+
+KeeperStatus *gate_status(Gate *gate)
+{
+    KeeperStatus *status = g_new0(KeeperStatus, 1);
+
+    *status = (KeeperStatus){
+        .state = gate->now->state,
+        .backend = g_strdup(gate->now->backend),
+        .sessions = relay_sessions(gate->relay),
+        .held = listeners_held(gate->listeners) + dialer_is_busy(gate->dialer),
+        .queue_limit = listeners_limit(gate->listeners),
+        .hold_since = published_time(gate, gate->now->since),
+        .hold_deadline = published_time(gate, gate->now->deadline),
+        .accepted = gate->accepted,
+        .refused = gate->refused,
+        .cut = gate->cut,
+        .gave_up = gate->gave_up,
+    };
+    return status;
+}
+
+static char *clock_text(guint64 realtime)
+{
+    g_autoptr(GDateTime) time = g_date_time_new_from_unix_local(realtime / USEC_PER_SEC);
+
+    return g_date_time_format(time, "%H:%M:%S");
+}
+
+static char *describe(Gate *gate, const KeeperStatus *status)
+{
+    g_autofree char *since = clock_text(status->hold_since);
+    g_autofree char *until = clock_text(status->hold_deadline);
+    const char *problem = dialer_problem(gate->dialer);
+
+    switch (status->state) {
+    case KEEPER_OPEN:
+        if (problem)
+            return g_strdup_printf(
+                "open, but %s does not answer (%s): %u sessions, %u connects wait", status->backend,
+                problem, status->sessions, status->held);
+        return g_strdup_printf("open to %s, %u sessions", status->backend, status->sessions);
+    case KEEPER_HOLD:
+        return g_strdup_printf("on hold since %s, %u connects wait, until %s", since, status->held,
+                               until);
+    case KEEPER_DRAIN:
+        return g_strdup_printf(
+            "on hold since %s, %u connects wait, until %s; %u sessions may still end", since,
+            status->held, until, status->sessions);
+    case KEEPER_REFUSE:
+        break;
+    }
+    return g_strdup_printf(
+        "refusing %s until an order to open; %" G_GUINT64_FORMAT " connects refused",
+        gate->overdue ? "after the hold's deadline" : "every connect", status->refused);
+}
+
+static KeeperStatus *on_publish(char **ret_text, gpointer data)
+{
+    Gate *gate = data;
+    KeeperStatus *status = gate_status(gate);
+
+    *ret_text = describe(gate, status);
+    return status;
+}
+
+/* Beginning and end */
+
+/* What OPTIONS ask for. Without a usable backend clients are told so instead of being made to wait.
+ */
+static Saved *configured_state(const GateOptions *options)
+{
+    Saved *first = g_new0(Saved, 1);
+    g_autoptr(GError) error = NULL;
+    Address address;
+
+    if (options->backend && address_parse(options->backend, &address, &error))
+        first->backend = g_strdup(options->backend);
+    else
+        g_warning("TIMESTEN_BACKEND= names no backend for server %s%s%s", options->server,
+                  error ? ": " : "", error ? error->message : "");
+    if (options->hold_usec > 0) {
+        first->state = KEEPER_HOLD;
+        first->since = boottime_now();
+        first->deadline = first->since + MIN(options->hold_usec, HOLD_LIMIT_USEC);
+    } else {
+        first->state = first->backend ? KEEPER_OPEN : KEEPER_REFUSE;
+    }
+    return first;
+}
+
+/* The state to begin with; *ret_recovered where a killed keeper left it. */
+static Saved *first_state(const GateOptions *options, gboolean *ret_recovered)
+{
+    g_autoptr(GError) error = NULL;
+    gboolean missing = FALSE;
+    g_autoptr(Saved) left = saved_load(options->server, &missing, &error);
+    Saved *first;
+
+    *ret_recovered = FALSE;
+    if (missing)
+        return configured_state(options);
+    if (!left) {
+        GateOptions held = *options;
+
+        held.hold_usec = options->hold_usec > 0 ? options->hold_usec : MAX(options->wait_usec, 1);
+        g_warning("%s. Server %s is held to be safe. Resume it when no job is at work on it",
+                  error->message, options->server);
+        return configured_state(&held);
+    }
+    /* A hold that was stopped with the service and ran out meanwhile is over and has hurt nobody.
+     */
+    if (left->stopped && saved_is_held(left) && left->deadline <= boottime_now())
+        return configured_state(options);
+    *ret_recovered = !left->stopped;
+    left->stopped = 0;
+    first = g_steal_pointer(&left);
+    g_message("Going on where the last keeper was: %s", nick_of(keeper_state_nicks, first->state));
+    return first;
+}
+
+/* The counters go on where the last published line of the killed keeper had them. */
+static void recover_counters(Gate *gate)
+{
+    g_autofree char *path = path_keeper(gate->server, "status");
+    g_autofree char *line = file_read(path, STATUS_LIMIT, NULL, NULL);
+    g_autoptr(KeeperStatus) last = line ? keeper_status_parse(line, NULL) : NULL;
+
+    if (!last)
+        return;
+    gate->accepted = last->accepted;
+    gate->refused = last->refused;
+    gate->cut = last->cut + last->sessions;
+    gate->gave_up = last->gave_up;
+}
+
+static gboolean make_parts(Gate *gate, sd_event *event, const GateOptions *options, GError **error)
+{
+    int r;
+
+    gate->relay = relay_new(event, options->descriptors, on_sessions_ended, gate, error);
+    if (!gate->relay)
+        return FALSE;
+    gate->dialer = dialer_new(event, gate->relay, options->wait_usec, on_dialed, gate, error);
+    if (!gate->dialer)
+        return FALSE;
+    gate->listeners =
+        listeners_new(event, options->listeners, options->n_listeners, on_client, gate, error);
+    if (!gate->listeners)
+        return FALSE;
+    gate->publisher = publisher_new(event, options->server, on_publish, gate, error);
+    if (!gate->publisher)
+        return FALSE;
+    r = sd_event_add_time(event, &gate->deadline, CLOCK_BOOTTIME, 0, USEC_PER_MSEC, on_deadline,
+                          gate);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(gate->deadline, SD_EVENT_OFF);
+    if (r >= 0)
+        r = sd_event_add_time(event, &gate->drain_end, CLOCK_BOOTTIME, 0, USEC_PER_MSEC,
+                              on_drain_end, gate);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(gate->drain_end, SD_EVENT_OFF);
+    return r >= 0 || tu_error_errno(error, -r, "Cannot make a timer");
+}
+
+Gate *gate_new(sd_event *event, const GateOptions *options, GError **error)
+{
+    g_autoptr(Gate) gate = g_new0(Gate, 1);
+    gboolean recovered;
+    Address address;
+
+    gate->server = g_strdup(options->server);
+    if (!make_parts(gate, event, options, error))
+        return NULL;
+    gate->now = first_state(options, &recovered);
+    if (recovered)
+        recover_counters(gate);
+    if (gate->now->backend && address_parse(gate->now->backend, &address, NULL) &&
+        listeners_are_at(gate->listeners, &address)) {
+        g_warning(
+            "The backend %s is the public port of server %s itself: clients are refused. Name "
+            "another PrivatePort=",
+            gate->now->backend, gate->server);
+        g_clear_pointer(&gate->now->backend, g_free);
+        if (gate->now->state == KEEPER_OPEN)
+            gate->now->state = KEEPER_REFUSE;
+    }
+    if (gate->now->state == KEEPER_DRAIN) { /* the sessions died with the last keeper */
+        gate->now->state = KEEPER_HOLD;
+        gate->now->drain_end = 0;
+    }
+    if (!saved_store(gate->server, gate->now, error))
+        return NULL;
+    apply(gate);
+    return g_steal_pointer(&gate);
+}
+
+void gate_free(Gate *gate)
+{
+    if (!gate)
+        return;
+    if (gate->now && saved_is_held(gate->now)) {
+        g_autoptr(GError) error = NULL;
+
+        gate->now->stopped = 1;
+        if (!saved_store(gate->server, gate->now, &error))
+            g_warning("%s. The hold of server %s goes on as after a crash", error->message,
+                      gate->server);
+    } else if (gate->now) {
+        saved_remove(gate->server);
+    }
+    sd_event_source_disable_unref(gate->deadline);
+    sd_event_source_disable_unref(gate->drain_end);
+    g_clear_pointer(&gate->listeners, listeners_free);
+    g_clear_pointer(&gate->dialer, dialer_free);
+    g_clear_pointer(&gate->relay, relay_free);
+    g_clear_pointer(&gate->publisher, publisher_free);
+    g_clear_pointer(&gate->now, saved_free);
+    g_free(gate->server);
+    g_free(gate);
+}

@@ -1,0 +1,44 @@
+/* The state of a server's port and the rules by which it changes: open, hold, drain, refuse.
+ *
+ * A change is written to the state file before anybody is told that it happened. A hold always has
+ * a deadline; when it passes, clients are refused until an order to open. Called by the commands,
+ * the timers and the sockets of one event loop; nothing here blocks.
+ */
+#pragma once
+
+#include "port/keeper.h"
+
+#include <systemd/sd-event.h>
+
+/* A hold longer than this is a mistake of units, not a wish. */
+#define HOLD_LIMIT_USEC ((guint64)24 * 3600 * 1000000)
+
+typedef struct {
+    const char *server;
+    const char *backend; /* TIMESTEN_BACKEND=, NULL none */
+    guint64 hold_usec;   /* TIMESTEN_HOLD_USEC=, 0 none: start held for so long */
+    guint64 wait_usec;   /* TIMESTEN_WAIT_USEC= */
+    const int *listeners;
+    guint n_listeners;
+    guint descriptors; /* for sessions and their pipes */
+} GateOptions;
+
+typedef struct Gate Gate;
+
+/* Takes up the state that a killed keeper left, else what OPTIONS say. A state file that makes no
+ * sense means a hold: during a job an open port could let clients write into a database that is
+ * being exported. */
+Gate *gate_new(sd_event *event, const GateOptions *options, GError **error);
+/* Leaves as on a stop: sessions are cut, files taken away. Only a hold stays behind in the state
+ * file, because a restart of the service must not end it. */
+void gate_free(Gate *gate);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Gate, gate_free)
+
+/* Orders. After FALSE nothing has changed. */
+gboolean gate_open(Gate *gate, const char *backend, GError **error); /* NULL: the one it knows */
+gboolean gate_hold(Gate *gate, guint64 deadline_usec, GError **error);
+gboolean gate_drain(Gate *gate, guint64 drain_usec, guint64 deadline_usec, GError **error);
+gboolean gate_refuse(Gate *gate, GError **error);
+void gate_cut(Gate *gate);
+
+KeeperStatus *gate_status(Gate *gate);

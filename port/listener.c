@@ -1,0 +1,203 @@
+#include "port/listener.h"
+#include "port/socket.h"
+#include "common/error.h"
+#include "common/text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+
+/* Clients in one go before sessions and orders have their turn. */
+#define BATCH 32
+
+/* After the system was out of something: the next try. */
+#define PAUSE_USEC (100 * USEC_PER_MSEC)
+
+struct Listeners {
+    GArray *fds;        /* int */
+    GPtrArray *sources; /* sd_event_source, in the same order */
+    sd_event_source *pause;
+    gboolean wanted;
+    gboolean paused;
+    gboolean told; /* the current shortage has been logged */
+    ListenersClient client;
+    gpointer data;
+};
+
+static void apply(Listeners *listeners)
+{
+    int mode = listeners->wanted && !listeners->paused ? SD_EVENT_ON : SD_EVENT_OFF;
+
+    for (guint i = 0; i < listeners->sources->len; i++)
+        sd_event_source_set_enabled(listeners->sources->pdata[i], mode);
+}
+
+/* Accepting fails for a reason that the queue does not end: polling on would spin. */
+static void pause_accepting(Listeners *listeners, int errnum)
+{
+    if (!listeners->told)
+        g_warning("Cannot accept a client: %s. It waits, and is tried again every 100 ms",
+                  g_strerror(errnum));
+    listeners->told = TRUE;
+    listeners->paused = TRUE;
+    sd_event_source_set_time_relative(listeners->pause, PAUSE_USEC);
+    sd_event_source_set_enabled(listeners->pause, SD_EVENT_ONESHOT);
+    apply(listeners);
+}
+
+static int on_pause_over(sd_event_source *source, uint64_t usec, void *data)
+{
+    Listeners *listeners = data;
+
+    listeners->paused = FALSE;
+    apply(listeners);
+    return 0;
+}
+
+static int on_client(sd_event_source *source, int listener, uint32_t events, void *data)
+{
+    Listeners *listeners = data;
+
+    for (guint i = 0; i < BATCH && listeners->wanted; i++) {
+        int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+        if (fd >= 0) {
+            listeners->told = FALSE;
+            listeners->client(fd, listeners->data);
+            continue;
+        }
+        switch (errno) {
+        case EAGAIN:
+            return 0;
+        case EINTR: /* and what else concerns only the one client (see accept(2)) */
+        case ECONNABORTED:
+        case EPROTO:
+        case EPERM:
+        case ENETDOWN:
+        case ENETUNREACH:
+        case EHOSTDOWN:
+        case EHOSTUNREACH:
+        case ENONET:
+        case ENOPROTOOPT:
+        case EOPNOTSUPP:
+            continue;
+        default:
+            pause_accepting(listeners, errno);
+            return 0;
+        }
+    }
+    return 0;
+}
+
+static gboolean add_listener(Listeners *listeners, sd_event *event, int fd, GError **error)
+{
+    sd_event_source *source;
+    int flags = fcntl(fd, F_GETFL);
+    int r;
+
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+        return tu_error_errno(error, errno, "Cannot make the listening socket non-blocking");
+    if (listen(fd, G_MAXINT) < 0)
+        return tu_error_errno(error, errno, "Cannot widen the queue of the listening socket");
+    r = sd_event_add_io(event, &source, fd, EPOLLIN, on_client, listeners);
+    if (r < 0)
+        return tu_error_errno(error, -r, "Cannot watch the listening socket");
+    g_ptr_array_add(listeners->sources, source);
+    g_array_append_val(listeners->fds, fd);
+    return TRUE;
+}
+
+static void source_free(gpointer source)
+{
+    sd_event_source_disable_unref(source);
+}
+
+Listeners *listeners_new(sd_event *event, const int *fds, guint n_fds, ListenersClient client,
+                         gpointer data, GError **error)
+{
+    g_autoptr(Listeners) listeners = g_new0(Listeners, 1);
+    int r;
+
+    listeners->fds = g_array_new(FALSE, FALSE, sizeof(int));
+    listeners->sources = g_ptr_array_new_with_free_func(source_free);
+    listeners->client = client;
+    listeners->data = data;
+    r = sd_event_add_time_relative(event, &listeners->pause, CLOCK_BOOTTIME, 0, USEC_PER_MSEC,
+                                   on_pause_over, listeners);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(listeners->pause, SD_EVENT_OFF);
+    if (r < 0) {
+        tu_error_errno(error, -r, "Cannot make a timer");
+        return NULL;
+    }
+    for (guint i = 0; i < n_fds; i++)
+        if (!add_listener(listeners, event, fds[i], error))
+            return NULL;
+    apply(listeners);
+    return g_steal_pointer(&listeners);
+}
+
+void listeners_free(Listeners *listeners)
+{
+    if (!listeners)
+        return;
+    g_ptr_array_unref(listeners->sources);
+    g_array_unref(listeners->fds);
+    sd_event_source_disable_unref(listeners->pause);
+    g_free(listeners);
+}
+
+void listeners_watch(Listeners *listeners, gboolean on)
+{
+    if (listeners->wanted == on)
+        return;
+    listeners->wanted = on;
+    apply(listeners);
+}
+
+/* For a listening socket the kernel tells the length of its queue where a connected one has its
+ * unacknowledged segments, and the limit in the field beside it (tcp_get_info()). */
+static gboolean queue_of(int fd, struct tcp_info *info)
+{
+    socklen_t length = sizeof *info;
+
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &length) == 0;
+}
+
+guint listeners_held(const Listeners *listeners)
+{
+    struct tcp_info info = { 0 };
+    guint held = 0;
+
+    for (guint i = 0; i < listeners->fds->len; i++)
+        if (queue_of(g_array_index(listeners->fds, int, i), &info))
+            held += info.tcpi_unacked;
+    return held;
+}
+
+guint listeners_limit(const Listeners *listeners)
+{
+    struct tcp_info info = { 0 };
+    guint limit = 0;
+
+    for (guint i = 0; i < listeners->fds->len; i++)
+        if (queue_of(g_array_index(listeners->fds, int, i), &info))
+            limit += info.tcpi_sacked;
+    return limit;
+}
+
+gboolean listeners_are_at(const Listeners *listeners, const Address *address)
+{
+    for (guint i = 0; i < listeners->fds->len; i++) {
+        struct sockaddr_storage own = { 0 };
+        socklen_t length = sizeof own;
+
+        if (getsockname(g_array_index(listeners->fds, int, i), (struct sockaddr *)&own, &length) ==
+                0 &&
+            address_is_covered(address, &own))
+            return TRUE;
+    }
+    return FALSE;
+}

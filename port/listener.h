@@ -1,0 +1,33 @@
+/* The public sockets, inherited from systemd: how many clients wait in them, and taking them out.
+ *
+ * Never closes or shuts one down: they are systemd's, and a shutdown would reset every client in
+ * the queue.
+ */
+#pragma once
+
+#include "port/socket.h"
+
+#include <systemd/sd-event.h>
+
+typedef struct Listeners Listeners;
+
+/* A client was taken out of the queue; FD, non-blocking, is the callee's, who switches the watch
+ * off where the next one may not come at once. */
+typedef void (*ListenersClient)(int fd, gpointer data);
+
+/* Widens the queues to what the kernel allows (net.core.somaxconn): systemd's Backlog= was cut to
+ * what that was when the socket unit started. */
+Listeners *listeners_new(sd_event *event, const int *fds, guint n_fds, ListenersClient client,
+                         gpointer data, GError **error);
+void listeners_free(Listeners *listeners);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Listeners, listeners_free)
+
+/* Whether clients are taken out; off at first. */
+void listeners_watch(Listeners *listeners, gboolean on);
+
+/* Clients in the queues, and how many these take. */
+guint listeners_held(const Listeners *listeners);
+guint listeners_limit(const Listeners *listeners);
+
+/* Whether a connect to ADDRESS would end in one of these sockets. */
+gboolean listeners_are_at(const Listeners *listeners, const Address *address);
