@@ -19,6 +19,7 @@ typedef struct {
     sd_bus_message *message; /* StartTransientUnit, sealed by the first send */
     char *output;
     gboolean fresh;
+    gboolean accepted; /* what the unit's state says is about this run, not about one from before */
     TransientDone done;
 } Transient;
 
@@ -114,15 +115,27 @@ static void ended(UnitCall *call, const UnitState *state)
 static int start(UnitCall *call);
 static int on_state(sd_bus_message *message, void *data, sd_bus_error *ret_error);
 
+/* A question that could not even be sent would never be answered: the connection is gone. */
+static void give_up_on_failure(UnitCall *call, int r)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (r >= 0)
+        return;
+    tu_error_errno(&error, -r, "Cannot ask systemd about %s", call->unit);
+    finish(call, NULL, error);
+}
+
 static int on_timer_look(sd_event_source *source, guint64 usec, void *data)
 {
-    unit_ask_state(data, on_state);
+    give_up_on_failure(data, unit_ask_state(data, on_state));
     return 0;
 }
 
 static int on_timer_start(sd_event_source *source, guint64 usec, void *data)
 {
-    return start(data);
+    give_up_on_failure(data, start(data));
+    return 0;
 }
 
 static void look_again(UnitCall *call, guint64 usec, sd_event_time_handler_t handler)
@@ -155,7 +168,10 @@ static int on_state(sd_bus_message *message, void *data, sd_bus_error *ret_error
 
 static int on_changed(sd_bus_message *message, void *data, sd_bus_error *ret_error)
 {
-    unit_ask_state(data, on_state);
+    const Transient *t = ((UnitCall *)data)->transient;
+
+    if (t->accepted)
+        give_up_on_failure(data, unit_ask_state(data, on_state));
     return 0;
 }
 
@@ -165,6 +181,7 @@ static int on_started(sd_bus_message *message, void *data, sd_bus_error *ret_err
     Transient *t = call->transient;
     g_autoptr(GError) error = NULL;
 
+    t->accepted = FALSE;
     if (sd_bus_message_is_method_error(message, "org.freedesktop.systemd1.UnitExists")) {
         if (t->fresh) {
             transient_forget(call->bus, call->unit);
@@ -175,7 +192,8 @@ static int on_started(sd_bus_message *message, void *data, sd_bus_error *ret_err
         finish(call, NULL, error);
         return 0;
     }
-    unit_ask_state(call, on_state);
+    t->accepted = TRUE;
+    give_up_on_failure(call, unit_ask_state(call, on_state));
     return 0;
 }
 
@@ -225,17 +243,19 @@ static int append_words(sd_bus_message *m, const char *name, char **words)
     return sd_bus_message_close_container(m);
 }
 
+/* "Ex", because plain ExecStart= would expand $NAME in the words: v$monitor is a table's name. */
 static int append_command(sd_bus_message *m, char **argv)
 {
     int r;
 
     if ((r = sd_bus_message_open_container(m, 'r', "sv")) < 0 ||
-        (r = sd_bus_message_append(m, "s", "ExecStart")) < 0 ||
-        (r = sd_bus_message_open_container(m, 'v', "a(sasb)")) < 0 ||
-        (r = sd_bus_message_open_container(m, 'a', "(sasb)")) < 0 ||
-        (r = sd_bus_message_open_container(m, 'r', "sasb")) < 0 ||
+        (r = sd_bus_message_append(m, "s", "ExecStartEx")) < 0 ||
+        (r = sd_bus_message_open_container(m, 'v', "a(sasas)")) < 0 ||
+        (r = sd_bus_message_open_container(m, 'a', "(sasas)")) < 0 ||
+        (r = sd_bus_message_open_container(m, 'r', "sasas")) < 0 ||
         (r = sd_bus_message_append(m, "s", argv[0])) < 0 ||
-        (r = sd_bus_message_append_strv(m, argv)) < 0 || (r = sd_bus_message_append(m, "b", 0)) < 0)
+        (r = sd_bus_message_append_strv(m, argv)) < 0 ||
+        (r = sd_bus_message_append(m, "as", 1, "no-env-expand")) < 0)
         return r;
     for (int i = 0; i < 4; i++)
         if ((r = sd_bus_message_close_container(m)) < 0)
