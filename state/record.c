@@ -135,6 +135,7 @@ static void fold_step(RecordStep *step, const RecordLine *line)
         step->description = g_strdup(g_hash_table_lookup(line->values, "description"));
         if (!step->description)
             step->description = g_strdup("");
+        values_merge(step->values, line->values);
         break;
     case RECORD_BEGIN:
         step->state = STEP_RUNNING;

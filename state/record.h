@@ -12,7 +12,7 @@
 #include <glib.h>
 
 typedef enum {
-    RECORD_PLAN,  /* one per step, in order; key "description" */
+    RECORD_PLAN,  /* one per step, in order; keys "description", "estimate" (µs) */
     RECORD_START, /* a worker began or went on; key "boot" (boot id), STEP "-" */
     RECORD_BEGIN, /* intent */
     RECORD_END,   /* result */
@@ -56,7 +56,7 @@ typedef struct {
     guint undo_attempts;
     guint64 begun;      /* µs since the epoch, first begin; 0 not yet */
     guint64 ended;      /* last end or undone; 0 not yet */
-    GHashTable *values; /* keys of its END and NOTE lines, later ones win */
+    GHashTable *values; /* keys of its PLAN, END and NOTE lines, later ones win */
 } RecordStep;
 
 /* The same, folded to what is true now. */
