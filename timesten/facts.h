@@ -40,6 +40,9 @@ typedef struct {
  * administrator. RELEASE_OVERRIDE may be NULL. Errors name the file or the utility and the remedy. */
 InstanceFacts *facts_probe(const char *home, const char *release_override, GError **error);
 
+/* Empty facts, to be filled. */
+InstanceFacts *facts_new(void);
+
 char *facts_format(const InstanceFacts *facts);                  /* key-file text; g_free() */
 InstanceFacts *facts_parse(const char *text, GError **error);    /* and back */
 void facts_free(InstanceFacts *facts);
@@ -47,6 +50,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(InstanceFacts, facts_free)
 
 const DatabaseFacts *facts_find_database(const InstanceFacts *facts, const char *dsn);
 
-/* The administrator of an installation, told by who owns HOME/bin (path era: HOME/info; environment era:
- * admin_user= of timesten.conf where readable). User name, g_free(). Reads only owners, so anybody may call. */
+/* The administrator of an installation, told by who owns HOME/info (path era) or conf/timesten.conf (environment
+ * era; where root owns that, by its admin_user=). Links are not followed, and where HOME/bin belongs to yet another
+ * user than root it is an error, because whoever owns the programs must never get another user's rights by them.
+ * User name, g_free(). Reads only owners and root's files, so anybody may call. */
 char *facts_guess_admin(const char *home, GError **error);
