@@ -187,9 +187,12 @@ PumpResult session_pump(Session *session, Pipes *pipes)
     return more ? PUMP_MORE : PUMP_WAIT;
 }
 
-void session_flush(Session *session)
+void session_last_words(Session *session, Pipes *pipes)
 {
-    for (guint i = 0; i < 2; i++)
-        if (session->flow[i].pipe && session->flow[i].pipe->fill > 0)
-            flow_drain(&session->flow[i], &session->side[!i]);
+    Flow *flow = &session->flow[BACKEND];
+    Side *from = &session->side[BACKEND];
+
+    from->readable = TRUE;
+    if (!flow->done)
+        flow_run(flow, from, &session->side[CLIENT], pipes);
 }

@@ -52,5 +52,7 @@ typedef enum {
 
 PumpResult session_pump(Session *session, Pipes *pipes);
 
-/* Last words before a cut: what rests for a side and what it takes without waiting. */
-void session_flush(Session *session);
+/* Before a cut: gives the client what the server has said so far, as far as it takes it without
+ * waiting. What the client has asked last is not passed on, because nobody would hear the answer.
+ */
+void session_last_words(Session *session, Pipes *pipes);

@@ -48,7 +48,7 @@ static void finish_politely(int fd)
 static void session_end(Relay *relay, Session *session, End end)
 {
     if (end == END_CUT) {
-        session_flush(session);
+        session_last_words(session, &relay->pipes);
         finish_politely(session->side[CLIENT].fd);
     }
     for (guint i = 0; i < 2; i++) {
