@@ -1,0 +1,283 @@
+/* Checks of the two instances, their releases, daemons, files and ports. */
+#include "job/check.h"
+#include "job/runner.h"
+#include "common/error.h"
+#include "common/names.h"
+#include "port/keeper.h"
+#include "state/request.h"
+#include "timesten/rules.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <pwd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static gboolean look_target_differs(Check *check, GError **error)
+{
+    const Job *job = check->job;
+
+    if (g_str_equal(job->from.config->home, job->to.config->home))
+        check_found(check, SEVERITY_ERROR, job->to.config->name,
+                    "Give the new release its own installation and name that one in Home=",
+                    "Both instances name %s as their home", job->to.config->home);
+    return TRUE;
+}
+
+static gboolean look_release_path(Check *check, GError **error)
+{
+    const Job *job = check->job;
+    const Release *from = &job->from.facts->release, *to = &job->to.facts->release;
+    g_autofree char *from_text = release_format(from);
+    g_autofree char *to_text = release_format(to);
+    g_autoptr(RuleAnswer) answer = rules_ask(METHOD_OFFLINE, from, to);
+
+    if (!answer->possible)
+        check_found(check, SEVERITY_ERROR, job->to.config->name, "Choose another target instance",
+                    "%s cannot be upgraded to %s offline: %s (%s)", from_text, to_text,
+                    answer->reason, answer->source);
+    else
+        check_found(check, SEVERITY_INFO, job->to.config->name, NULL,
+                    "%s is upgraded to %s offline", from_text, to_text);
+    return TRUE;
+}
+
+static gboolean look_bit_level(Check *check, GError **error)
+{
+    const InstanceFacts *from = check->job->from.facts, *to = check->job->to.facts;
+
+    if (from->bits && to->bits && from->bits != to->bits)
+        check_found(check, SEVERITY_WARNING, check->job->to.config->name,
+                    "Try the migration with a copy of the databases before",
+                    "The old release is %u-bit, the new one %u-bit", from->bits, to->bits);
+    return TRUE;
+}
+
+static gboolean look_old_daemon(Check *check, GError **error)
+{
+    const Job *job = check->job;
+
+    if (!check->from_status || !check->from_status->daemon_running) {
+        g_autofree char *remedy = g_strdup_printf("Start it: systemctl start %s", job->from.unit);
+
+        check_found(check, SEVERITY_ERROR, job->from.config->name, remedy,
+                    "The main daemon of the old release does not answer ttStatus");
+    }
+    return TRUE;
+}
+
+static gboolean look_unit_in_control(Check *check, GError **error)
+{
+    Side *sides[] = { &check->job->from, &check->job->to };
+
+    for (guint i = 0; i < G_N_ELEMENTS(sides); i++) {
+        const TimesTenStatus *status = i ? check->to_status : check->from_status;
+        g_autofree char *state = run_unit_state(check->job, sides[i]->unit, error);
+        g_autofree char *remedy = NULL;
+
+        if (!state)
+            return FALSE;
+        if (!status || !status->daemon_running || g_str_equal(state, "active"))
+            continue;
+        remedy = g_strdup_printf("Stop it with ttDaemonAdmin -stop, then systemctl start %s",
+                                 sides[i]->unit);
+        check_found(check, SEVERITY_ERROR, sides[i]->config->name, remedy,
+                    "Its main daemon runs, but not under %s, so systemd cannot stop and start it",
+                    sides[i]->unit);
+    }
+    return TRUE;
+}
+
+static gboolean look_administrator(Check *check, GError **error)
+{
+    Side *sides[] = { &check->job->from, &check->job->to };
+
+    for (guint i = 0; i < G_N_ELEMENTS(sides); i++)
+        if (!getpwnam(sides[i]->admin))
+            check_found(check, SEVERITY_ERROR, sides[i]->config->name,
+                        "Create the user, or set Admin= in the instance's file",
+                        "Its administrator %s is not a user of this host", sides[i]->admin);
+    return TRUE;
+}
+
+static gboolean look_options_writable(Check *check, GError **error)
+{
+    Side *sides[] = { &check->job->from, &check->job->to };
+
+    for (guint i = 0; i < G_N_ELEMENTS(sides); i++)
+        if (sides[i]->facts && !sides[i]->facts->options_writable)
+            check_found(check, SEVERITY_ERROR, sides[i]->config->name,
+                        "Give the instance administrator write access to it",
+                        "%s cannot be written by %s, so the server's port cannot be set",
+                        sides[i]->facts->options_path, sides[i]->admin);
+    return TRUE;
+}
+
+static gboolean look_backwards_compat(Check *check, GError **error)
+{
+    const Job *job = check->job;
+
+    if (!rules_need_backwards_compat(&job->from.facts->release, &job->to.facts->release))
+        return TRUE;
+    check_found(check, SEVERITY_WARNING, job->to.config->name,
+                "When all clients use the new release, take the option away and restart the daemon",
+                "Clients of releases before 7.0 reach the new server only with "
+                "-insecure-backwards-compat; the job sets it in %s",
+                job->to.facts->options_path);
+    /* The option is read at the daemon's start; a restart would cut whoever works with the new
+     * release. */
+    for (guint i = 0;
+         check->to_status && !job->to.facts->backwards_compat && i < check->to_status->stores->len;
+         i++) {
+        const StatusStore *store = check->to_status->stores->pdata[i];
+
+        if (status_user_connections(store) > 0) {
+            g_autofree char *names = status_name_connections(store);
+
+            check_found(
+                check, SEVERITY_ERROR, job->to.config->name,
+                "End these connections, or set -insecure-backwards-compat and restart the daemon "
+                "at a quiet time",
+                "Its daemon must be restarted for that option, but %s is in use: %s", store->path,
+                names);
+        }
+    }
+    return TRUE;
+}
+
+static gboolean look_other_servers(Check *check, GError **error)
+{
+    const Job *job = check->job;
+
+    for (guint i = 0; i < job->inventory->servers->len; i++) {
+        const ServerConfig *server = job->inventory->servers->pdata[i];
+
+        if (server != job->server && g_strcmp0(server->instance, job->server->instance) == 0)
+            check_found(
+                check, SEVERITY_ERROR, server->name,
+                "Put the databases of both behind one server, or move the other one first",
+                "Server %s is backed by instance %s as well, and would lose it with its TimesTen "
+                "Server",
+                server->name, server->instance);
+    }
+    return TRUE;
+}
+
+static gboolean look_private_port(Check *check, GError **error)
+{
+    const Job *job = check->job;
+    guint16 port = job->to.backend_port;
+    const ServerConfig *owner = inventory_server_of_port(job->inventory, port);
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(port) };
+    int one = 1, fd;
+
+    if (owner) {
+        check_found(check, SEVERITY_ERROR, job->to.config->name,
+                    "Set another PrivatePort= or ServerPort=",
+                    "Its private port %u is the public port of server %s", port, owner->name);
+        return TRUE;
+    }
+    if (port == job->from.backend_port)
+        return TRUE; /* one PrivatePort= for both: the old server is stopped before the new one
+                        starts */
+    if (check->to_status && check->to_status->server_port == port)
+        return TRUE; /* its own server has it already */
+    fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    if (fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address) < 0)
+        check_found(check, SEVERITY_ERROR, job->to.config->name,
+                    "End whoever has it (ss -ltnp), or set ServerPort= in the instance's file",
+                    "Its private port %u cannot be bound: %s", port, g_strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return TRUE;
+}
+
+static gboolean look_port_held(Check *check, GError **error)
+{
+    const Job *job = check->job;
+    g_autofree char *unit = unit_server_socket(job->server->name);
+    g_autofree char *state = run_unit_state(check->job, unit, error);
+    g_autofree char *remedy = g_strdup_printf("systemctl enable --now %s", unit);
+
+    if (!state)
+        return FALSE;
+    if (!g_str_equal(state, "active"))
+        check_found(check, SEVERITY_ERROR, job->server->name, remedy,
+                    "Its public port %u is not held by systemd: %s is %s", job->server->port, unit,
+                    state);
+    return TRUE;
+}
+
+static gboolean look_port_open(Check *check, GError **error)
+{
+    const Job *job = check->job;
+    g_autoptr(KeeperStatus) status = keeper_status_read(job->server->name);
+    g_autofree char *remedy =
+        g_strdup_printf("ttctl resume %s, unless it is wanted", job->server->name);
+
+    if (status && status->state != KEEPER_OPEN)
+        check_found(check, SEVERITY_WARNING, job->server->name, remedy,
+                    "Its port is already in state %s; the upgrade will open it at its end",
+                    keeper_state_nicks[status->state]);
+    return TRUE;
+}
+
+static gboolean look_other_job(Check *check, GError **error)
+{
+    const Job *job = check->job;
+    g_autoptr(GArray) ids = request_list(error);
+
+    for (guint i = 0; ids && i < ids->len; i++) {
+        guint64 id = g_array_index(ids, guint64, i);
+        g_autoptr(JobRequest) request = id != job->request->id ? request_load(id, NULL) : NULL;
+        g_autoptr(RecordSummary) summary =
+            request && g_str_equal(request->server, job->server->name) ? record_load(id, NULL)
+                                                                       : NULL;
+        g_autofree char *remedy = g_strdup_printf("Wait for it: ttctl job %" G_GUINT64_FORMAT, id);
+
+        if (summary && !summary->finished)
+            check_found(check, SEVERITY_ERROR, job->server->name, remedy,
+                        "Job %" G_GUINT64_FORMAT " is at work on it", id);
+    }
+    return ids != NULL;
+}
+
+static gboolean look_other_problems(Check *check, GError **error)
+{
+    const Inventory *inventory = check->job->inventory;
+
+    for (guint i = 0; i < inventory->problems->len; i++) {
+        const InventoryProblem *problem = inventory->problems->pdata[i];
+
+        check_found(check, SEVERITY_WARNING, problem->name, "Correct the file, then ttctl reload",
+                    "The %s's file is wrong and it is left out: %s", problem->kind,
+                    problem->message);
+    }
+    return TRUE;
+}
+
+const CheckType checks_of_instances[] = {
+    { "target-differs", "The two instances are two installations", NEEDS_NOTHING,
+      look_target_differs },
+    { "release-path", "The releases allow it", NEEDS_BOTH, look_release_path },
+    { "bit-level", "Both releases have the same bit level", NEEDS_BOTH, look_bit_level },
+    { "old-daemon-reachable", "The old main daemon answers", NEEDS_FROM, look_old_daemon },
+    { "unit-in-control", "systemd is in control of both main daemons", NEEDS_NOTHING,
+      look_unit_in_control },
+    { "administrator-exists", "Both administrators are users of this host", NEEDS_NOTHING,
+      look_administrator },
+    { "options-writable", "Both option files can be written by their administrators", NEEDS_NOTHING,
+      look_options_writable },
+    { "backwards-compat", "No client needs -insecure-backwards-compat", NEEDS_BOTH,
+      look_backwards_compat },
+    { "other-servers", "No other server is backed by the old instance", NEEDS_NOTHING,
+      look_other_servers },
+    { "private-port", "The new server's private port is free", NEEDS_BOTH, look_private_port },
+    { "port-held", "systemd holds the public port", NEEDS_NOTHING, look_port_held },
+    { "port-open", "The port is not on hold", NEEDS_NOTHING, look_port_open },
+    { "other-job", "No other job is at work on the server", NEEDS_NOTHING, look_other_job },
+    { "configuration", "No other configuration file is wrong", NEEDS_NOTHING, look_other_problems },
+    { NULL },
+};

@@ -1,0 +1,151 @@
+#include "job/check.h"
+#include "job/meter.h"
+#include "job/runner.h"
+#include "job/steps.h"
+#include "common/error.h"
+
+const char *const severity_nicks[] = { "error", "warning", "info", NULL };
+
+static void finding_free(gpointer data)
+{
+    Finding *finding = data;
+
+    g_free(finding->subject);
+    g_free(finding->message);
+    g_free(finding->remedy);
+    g_free(finding);
+}
+
+void check_found(Check *check, Severity severity, const char *subject, const char *remedy,
+                 const char *format, ...)
+{
+    Finding *finding = g_new0(Finding, 1);
+    va_list args;
+
+    va_start(args, format);
+    finding->message = g_strdup_vprintf(format, args);
+    va_end(args);
+    finding->severity = severity;
+    finding->id = check->id;
+    finding->subject = g_strdup(subject);
+    finding->remedy = g_strdup(remedy ? remedy : "");
+    g_ptr_array_add(check->findings, finding);
+}
+
+static gint by_severity(gconstpointer a, gconstpointer b)
+{
+    return (*(Finding *const *)a)->severity - (*(Finding *const *)b)->severity;
+}
+
+/* A wrong word of the system is a finding like any other; only an interruption ends the checks. */
+static gboolean is_interruption(const Job *job, const GError *error)
+{
+    return job->stopping || g_error_matches(error, TU_ERROR, TU_ERROR_CANCELLED) ||
+           g_error_matches(error, TU_ERROR, TU_ERROR_DEADLINE_PASSED);
+}
+
+static gboolean probe(Check *check, Side *side, const char *id, GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+
+    check->id = id;
+    if (job_probe_side(check->job, side, &problem))
+        return TRUE;
+    if (is_interruption(check->job, problem)) {
+        g_propagate_error(error, g_steal_pointer(&problem));
+        return FALSE;
+    }
+    check_found(check, SEVERITY_ERROR, side->config->name,
+                "Correct Home= (and Admin=, Release= where needed) in the instance's file, then "
+                "check again",
+                "The installation cannot be read: %s", problem->message);
+    return TRUE;
+}
+
+static gboolean have(const Check *check, gint needs)
+{
+    const Job *job = check->job;
+
+    return (!(needs & NEEDS_FROM) || job->from.facts) && (!(needs & NEEDS_TO) || job->to.facts) &&
+           (!(needs & NEEDS_FROM_DAEMON) ||
+            (check->from_status && check->from_status->daemon_running));
+}
+
+static gboolean run_rows(Check *check, const CheckType *row, GError **error)
+{
+    for (; row->id; row++) {
+        guint before = check->findings->len;
+        g_autoptr(GError) problem = NULL;
+
+        if (!have(check, row->needs))
+            continue;
+        check->id = row->id;
+        if (!row->look(check, &problem)) {
+            if (is_interruption(check->job, problem)) {
+                g_propagate_error(error, g_steal_pointer(&problem));
+                return FALSE;
+            }
+            check_found(check, SEVERITY_ERROR, check->job->server->name,
+                        "Look at the journal, mend what it says, then check again",
+                        "This could not be checked: %s", problem->message);
+        }
+        if (check->findings->len == before)
+            check_found(check, SEVERITY_INFO, check->job->server->name, NULL, "%s", row->fine);
+    }
+    return TRUE;
+}
+
+GPtrArray *check_run(Job *job, const StepType *plan, GError **error)
+{
+    Check check = { .job = job, .plan = plan };
+    g_autoptr(GPtrArray) findings = g_ptr_array_new_with_free_func(finding_free);
+    g_autoptr(TimesTenStatus) from = NULL, to = NULL;
+
+    check.findings = findings;
+    if (!probe(&check, &job->from, "installation-readable", error) ||
+        !probe(&check, &job->to, "installation-readable", error))
+        return NULL;
+    check.from_status = from = job->from.facts ? run_status(job, &job->from, NULL) : NULL;
+    check.to_status = to = job->to.facts ? run_status(job, &job->to, NULL) : NULL;
+    if (!run_rows(&check, checks_of_instances, error) ||
+        !run_rows(&check, checks_of_databases, error) || !run_rows(&check, checks_of_host, error))
+        return NULL;
+    g_ptr_array_sort(findings, by_severity);
+    return g_steal_pointer(&findings);
+}
+
+guint check_errors(const GPtrArray *findings)
+{
+    guint errors = 0;
+
+    for (guint i = 0; i < findings->len; i++)
+        errors += ((Finding *)findings->pdata[i])->severity == SEVERITY_ERROR;
+    return errors;
+}
+
+/* --- the step -----------------------------------------------------------------------------------
+ */
+
+gboolean step_check(Job *job, GError **error)
+{
+    const StepType *plan = plan_of(job->request->method);
+    g_autoptr(GPtrArray) findings = check_run(job, plan, error);
+    g_autoptr(GString) errors = g_string_new(NULL);
+
+    if (!findings)
+        return FALSE;
+    for (guint i = 0; i < findings->len; i++) {
+        const Finding *finding = findings->pdata[i];
+
+        if (finding->severity == SEVERITY_WARNING)
+            g_warning("Check %s (%s): %s", finding->id, finding->subject, finding->message);
+        if (finding->severity == SEVERITY_ERROR)
+            g_string_append_printf(errors, "%s%s (%s): %s. %s.", errors->len ? " " : "",
+                                   finding->id, finding->subject, finding->message,
+                                   finding->remedy);
+    }
+    if (errors->len == 0)
+        return TRUE;
+    g_set_error(error, TU_ERROR, TU_ERROR_CHECKS_FAILED, "%s", errors->str);
+    return FALSE;
+}

@@ -1,0 +1,54 @@
+/* The checks before an upgrade, each a row with a stable id. A check looks and never changes
+ * anything. */
+#pragma once
+
+#include "job/job.h"
+#include "job/plan.h"
+#include "timesten/status.h"
+
+typedef enum { SEVERITY_ERROR, SEVERITY_WARNING, SEVERITY_INFO } Severity;
+extern const char *const severity_nicks[]; /* "error", "warning", "info", NULL */
+
+typedef struct {
+    Severity severity;
+    const char *id;
+    char *subject; /* what it is about: an instance, a database, a kernel setting */
+    char *message;
+    char *remedy; /* "" for info */
+} Finding;
+
+typedef struct {
+    Job *job;
+    const StepType *plan;
+    TimesTenStatus *from_status, *to_status; /* NULL: not known */
+    GPtrArray *findings;                     /* Finding */
+    const char *id;                          /* of the check at work */
+} Check;
+
+/* What a check needs before it can look; where that is missing, another check has already said so.
+ */
+typedef enum {
+    NEEDS_NOTHING = 0,
+    NEEDS_FROM = 1 << 0, /* facts of the old instance */
+    NEEDS_TO = 1 << 1,
+    NEEDS_BOTH = NEEDS_FROM | NEEDS_TO,
+    NEEDS_FROM_DAEMON = 1 << 2, /* the old main daemon answers */
+} CheckNeeds;
+
+typedef struct {
+    const char *id;
+    const char *fine; /* what is true where the check found nothing */
+    gint needs;       /* CheckNeeds */
+    /* FALSE only where the looking itself was interrupted. */
+    gboolean (*look)(Check *check, GError **error);
+} CheckType;
+
+/* Rows by what they look at, each ended by an id of NULL. */
+extern const CheckType checks_of_instances[], checks_of_databases[], checks_of_host[];
+
+void check_found(Check *check, Severity severity, const char *subject, const char *remedy,
+                 const char *format, ...) G_GNUC_PRINTF(5, 6);
+
+/* Runs all checks; findings in the order error, warning, info. NULL where it was interrupted. */
+GPtrArray *check_run(Job *job, const StepType *plan, GError **error);
+guint check_errors(const GPtrArray *findings);

@@ -1,0 +1,252 @@
+#include "job/engine.h"
+#include "job/meter.h"
+#include "job/runner.h"
+#include "common/error.h"
+#include "common/file.h"
+#include "common/text.h"
+#include "systemd/transient.h"
+
+#include <systemd/sd-daemon.h>
+
+#define ATTEMPTS 4 /* a step begun so often without an end counts as failed (rule 5) */
+
+/* --- finish -------------------------------------------------------------------------------------
+ */
+
+/* The error that sent the job back: the record has it as the latest failure. */
+static const char *result_of_undo(const Job *job)
+{
+    const char *cancelled = tu_error_row(TU_ERROR_CANCELLED)->bus_name;
+
+    for (guint i = 0; i < job->summary->steps->len; i++)
+        if (((RecordStep *)job->summary->steps->pdata[i])->state == STEP_UNDO_FAILED)
+            return "needs-attention";
+    return g_strcmp0(job->summary->error, cancelled) == 0 ? "cancelled" : "failed";
+}
+
+static gboolean finish(Job *job, const char *result, GError **error)
+{
+    g_autofree char *bus_error = g_strdup(job->summary->error);
+    g_autofree char *message = g_strdup(job->summary->message);
+    g_autoptr(GError) reload_error = NULL;
+    g_autofree char *pattern = g_strdup_printf("timesten-util-%s-*", job->tag);
+    gboolean good = g_str_equal(result, "done");
+
+    if (!job_record(job, RECORD_FINISH, "-", error, "result", result, "error",
+                    good ? NULL : bus_error, "message", good ? NULL : message, NULL))
+        return FALSE;
+    g_message("Job %s finished: %s%s%s", job->tag, result, good || !message ? "" : ": ",
+              good || !message ? "" : message);
+    sd_notifyf(0, "STATUS=finished: %s", result);
+    transient_forget_all(job->bus, pattern);
+    /* The generator takes away what an unfinished job needed: start at boot, the lock on the
+     * socket. */
+    job->interruptible = FALSE;
+    if (!run_daemon_reload(job, &reload_error))
+        g_warning("%s, ignoring", reload_error->message);
+    return TRUE;
+}
+
+/* --- undo ---------------------------------------------------------------------------------------
+ */
+
+static gboolean undo_step(Job *job, const StepType *type, GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+
+    meter_step(job->meter, "undoing", type->id);
+    for (guint attempt = 0; attempt < ATTEMPTS; attempt++) {
+        g_clear_error(&problem);
+        if (!job_record(job, RECORD_UNDO, type->id, error, NULL))
+            return FALSE;
+        if (type->undo(job, &problem))
+            return job_record(job, RECORD_UNDONE, type->id, error, NULL);
+        if (job->stopping)
+            return TRUE;
+        g_warning("Undoing step %s failed: %s", type->id, problem->message);
+        if (!job_sleep(job, (attempt + 1) * USEC_PER_SEC, NULL))
+            return TRUE;
+    }
+    /* The other steps are still undone: most of all the port must open again. */
+    return job_record(job, RECORD_UNDO_FAILED, type->id, error, "error", tu_error_bus_name(problem),
+                      "message", problem->message, NULL);
+}
+
+static gboolean undo_all(Job *job, const StepType *plan, GError **error)
+{
+    job->interruptible = FALSE;
+    for (guint i = job->summary->steps->len; i-- > 0;) {
+        const RecordStep *step = job->summary->steps->pdata[i];
+        const StepType *type = plan_find(plan, step->id);
+
+        if (step->state == STEP_PENDING || step->state == STEP_UNDONE ||
+            step->state == STEP_UNDO_FAILED || !type || !type->undo)
+            continue;
+        if (!undo_step(job, type, error))
+            return FALSE;
+        if (job->stopping)
+            return TRUE;
+    }
+    return finish(job, result_of_undo(job), error);
+}
+
+/* --- forward ------------------------------------------------------------------------------------
+ */
+
+static gboolean record_failure(Job *job, const char *step, const GError *problem, GError **error)
+{
+    g_warning("Step %s failed: %s", step, problem->message);
+    return job_record(job, RECORD_FAIL, step, error, "error", tu_error_bus_name(problem), "message",
+                      problem->message, NULL);
+}
+
+/* One attempt at a step; *ret_problem tells why it failed. FALSE only for a record that fails. */
+static gboolean attempt_step(Job *job, const StepType *type, GError **ret_problem, GError **error)
+{
+    if (!job_record(job, RECORD_BEGIN, type->id, error, NULL))
+        return FALSE;
+    meter_step(job->meter, "running", type->id);
+    if (type->takes_away && !job->outage_since)
+        job->outage_since = g_get_real_time();
+    if (type->run(job, ret_problem))
+        return job_record(job, RECORD_END, type->id, error, NULL);
+    return TRUE;
+}
+
+static guint attempts_of(const Job *job, const StepType *type)
+{
+    const RecordStep *step = record_find_step(job->summary, type->id);
+
+    return step ? step->attempts : 0;
+}
+
+/* Before commit: one attempt by this worker; what a crash cut short is begun again, but not for
+ * ever. */
+static gboolean run_before_commit(Job *job, const StepType *type, GError **ret_problem,
+                                  GError **error)
+{
+    if (attempts_of(job, type) >= ATTEMPTS) {
+        g_set_error(
+            ret_problem, TU_ERROR, TU_ERROR_FAILED,
+            "Step %s was begun %d times and never ended: the worker died in it each time. See "
+            "journalctl -u timesten-job@%s",
+            type->id, ATTEMPTS, job->tag);
+        return TRUE;
+    }
+    return attempt_step(job, type, ret_problem, error);
+}
+
+/* After commit: again and again, a little longer apart each time; then a person is needed. */
+static gboolean run_after_commit(Job *job, const StepType *type, GError **ret_problem,
+                                 GError **error)
+{
+    for (guint attempt = 1;; attempt++) {
+        g_clear_error(ret_problem);
+        if (!attempt_step(job, type, ret_problem, error))
+            return FALSE;
+        if (!*ret_problem || job->stopping || attempt >= 2 * ATTEMPTS)
+            return TRUE;
+        g_warning("Step %s failed and is tried again: %s", type->id, (*ret_problem)->message);
+        if (!job_sleep(job, attempt * USEC_PER_SEC, NULL))
+            return TRUE;
+    }
+}
+
+static gboolean forward(Job *job, const StepType *plan, GError **error)
+{
+    for (const StepType *type = plan; type->id; type++) {
+        const RecordStep *step = record_find_step(job->summary, type->id);
+        g_autoptr(GError) problem = NULL;
+        gboolean good;
+
+        if (step && step->state == STEP_DONE)
+            continue;
+        good = job->committed ? run_after_commit(job, type, &problem, error)
+                              : run_before_commit(job, type, &problem, error);
+        if (!good)
+            return FALSE;
+        if (job->stopping)
+            return TRUE;
+        /* A commit may stand although its step failed: the rename is what counts. */
+        if (type->commits && !job_read_commit(job, &job->committed, error))
+            return FALSE;
+        job->interruptible = !job->committed;
+        if (problem && type->commits && job->committed)
+            g_clear_error(&problem);
+        if (problem && !record_failure(job, type->id, problem, error))
+            return FALSE;
+        if (problem)
+            return job->committed ? finish(job, "needs-attention", error)
+                                  : undo_all(job, plan, error);
+        if (g_str_equal(type->id, "check"))
+            sd_notify(0, "READY=1");
+    }
+    return finish(job, "done", error);
+}
+
+/* --- begin, or go on ----------------------------------------------------------------------------
+ */
+
+/* Adds what is not there yet: a crash may have cut the list short. */
+static gboolean write_plan(Job *job, const StepType *plan, GError **error)
+{
+    for (; plan->id; plan++) {
+        g_autofree char *estimate = g_strdup_printf("%" G_GUINT64_FORMAT, plan->estimate(job));
+
+        if (!record_find_step(job->summary, plan->id) &&
+            !job_record(job, RECORD_PLAN, plan->id, error, "description", plan->description,
+                        "estimate", estimate, NULL))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+/* When the server was taken away, if it was: told by the first step that does so. */
+static guint64 find_outage(const Job *job, const StepType *plan)
+{
+    for (; plan->id; plan++) {
+        const RecordStep *step = record_find_step(job->summary, plan->id);
+
+        if (plan->takes_away && step && step->begun)
+            return step->begun;
+    }
+    return 0;
+}
+
+/* After a power cut the service comes back soonest by going back, as long as nobody was served by
+ * the new release. */
+static gboolean power_was_cut(const Job *job, const char *boot)
+{
+    return job->summary->boot && g_strcmp0(job->summary->boot, boot) != 0;
+}
+
+gboolean engine_run(Job *job, const StepType *plan, GError **error)
+{
+    g_autofree char *boot = file_read("/proc/sys/kernel/random/boot_id", 64, NULL, error);
+    gboolean cut;
+
+    if (!boot || !job_read_commit(job, &job->committed, error))
+        return FALSE;
+    g_strchomp(boot);
+    if (!write_plan(job, plan, error))
+        return FALSE;
+    cut = power_was_cut(job, boot) && !job->committed;
+    if (!job_record(job, RECORD_START, "-", error, "boot", boot, NULL))
+        return FALSE;
+    job->outage_since = find_outage(job, plan);
+    job->interruptible = !job->committed;
+    if (job->summary->starts > 1)
+        sd_notify(0, "READY=1"); /* accepted long ago */
+    if (cut && !job->summary->undoing) {
+        g_autoptr(GError) problem = g_error_new_literal(
+            TU_ERROR, TU_ERROR_FAILED,
+            "The host went down before the upgrade was committed; it was undone");
+
+        if (!record_failure(job, "-", problem, error))
+            return FALSE;
+    }
+    /* A failure after the commit also stands in the record, but from there only forward. */
+    if (job->summary->undoing && !job->committed)
+        return undo_all(job, plan, error);
+    return forward(job, plan, error);
+}

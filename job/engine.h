@@ -1,0 +1,10 @@
+/* Runs a plan with the guarantees of the design's section 5: intent before, result after each step;
+ * before commit any failure undoes backwards; after commit only forward. Continues from any record.
+ */
+#pragma once
+
+#include "job/plan.h"
+
+/* Works until the record is finished, or until the worker is told to stop. FALSE only where the
+ * record itself can no longer be written or read. */
+gboolean engine_run(Job *job, const StepType *plan, GError **error);

@@ -1,0 +1,316 @@
+#include "job/job.h"
+#include "job/runner.h"
+#include "common/error.h"
+#include "common/names.h"
+#include "common/text.h"
+#include "state/backing.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+/* PID 1's own socket: it is there for root whatever happens to the message bus. */
+#define PID1_SOCKET "unix:path=/run/systemd/private"
+
+static void side_clear(Side *side)
+{
+    g_free(side->unit);
+    g_free(side->admin);
+    g_clear_pointer(&side->facts, facts_free);
+}
+
+void job_free(Job *job)
+{
+    if (!job)
+        return;
+    sd_event_source_disable_unref(job->cancel_watch);
+    sd_event_source_disable_unref(job->term_watch);
+    g_clear_pointer(&job->writer, record_close);
+    g_clear_pointer(&job->summary, record_summary_free);
+    side_clear(&job->from);
+    side_clear(&job->to);
+    g_clear_pointer(&job->inventory, inventory_free);
+    g_clear_pointer(&job->request, request_free);
+    sd_bus_flush_close_unref(job->bus);
+    sd_event_unref(job->event);
+    g_free(job->tag);
+    g_free(job);
+}
+
+static gboolean open_bus(Job *job, const char *address)
+{
+    int r = sd_bus_new(&job->bus);
+
+    if (r >= 0)
+        r = sd_bus_set_address(job->bus, address);
+    if (r >= 0)
+        r = sd_bus_start(job->bus);
+    if (r < 0)
+        job->bus = sd_bus_unref(job->bus);
+    return r >= 0;
+}
+
+gboolean job_reconnect(Job *job, GError **error)
+{
+    int r = 0;
+
+    job->bus = sd_bus_close_unref(job->bus);
+    if (!open_bus(job, PID1_SOCKET))
+        r = sd_bus_open_system(&job->bus);
+    if (r >= 0)
+        r = sd_bus_attach_event(job->bus, job->event, SD_EVENT_PRIORITY_NORMAL);
+    if (r < 0)
+        return tu_error_errno(error, -r, "Cannot reach systemd over %s nor over the system bus",
+                              PID1_SOCKET);
+    return unit_subscribe(job->bus) >= 0 || tu_error_errno(error, EIO, "Cannot talk to systemd");
+}
+
+static gboolean side_init(Job *job, Side *side, const char *name, GError **error)
+{
+    side->config = inventory_instance(job->inventory, name, error);
+    if (!side->config)
+        return FALSE;
+    side->unit = inventory_instance_unit(side->config);
+    side->admin = side->config->admin ? g_strdup(side->config->admin)
+                                      : facts_guess_admin(side->config->home, error);
+    return side->admin != NULL;
+}
+
+static void options_init(Job *job)
+{
+    GVariant *options = job->request->options;
+
+    job->options = (JobOptions){
+        .hold_limit_usec = job->server->hold_limit_usec,
+        .outage_limit_usec = job->server->outage_limit_usec,
+        .drain_usec = job->server->drain_usec,
+        .parallel = g_get_num_processors(),
+    };
+    if (!options)
+        return;
+    g_variant_lookup(options, "hold-limit-usec", "t", &job->options.hold_limit_usec);
+    g_variant_lookup(options, "outage-limit-usec", "t", &job->options.outage_limit_usec);
+    g_variant_lookup(options, "drain-usec", "t", &job->options.drain_usec);
+    g_variant_lookup(options, "parallel", "u", &job->options.parallel);
+    job->options.parallel = MAX(job->options.parallel, 1);
+}
+
+static int on_term(sd_event_source *source, const struct signalfd_siginfo *info, void *data)
+{
+    ((Job *)data)->stopping = TRUE;
+    return 0;
+}
+
+Job *job_new(JobRequest *request, GError **error)
+{
+    g_autoptr(Job) job = g_new0(Job, 1);
+    sigset_t term;
+    int r;
+
+    job->request = request;
+    job->tag = request->id ? g_strdup_printf("%" G_GUINT64_FORMAT, request->id)
+                           : g_strdup_printf("check-%d", getpid());
+    job->inventory = inventory_load();
+    job->server = inventory_server(job->inventory, request->server, error);
+    if (!job->server || !side_init(job, &job->from, request->from, error) ||
+        !side_init(job, &job->to, request->to, error))
+        return NULL;
+    options_init(job);
+    sigemptyset(&term);
+    sigaddset(&term, SIGTERM);
+    sigprocmask(SIG_BLOCK, &term, NULL);
+    r = sd_event_default(&job->event);
+    if (r >= 0)
+        r = sd_event_add_signal(job->event, &job->term_watch, SIGTERM, on_term, job);
+    if (r >= 0)
+        r = sd_event_set_watchdog(job->event, TRUE);
+    if (r < 0) {
+        tu_error_errno(error, -r, "Cannot set up the event loop");
+        return NULL;
+    }
+    return job_reconnect(job, error) ? g_steal_pointer(&job) : NULL;
+}
+
+/* --- facts --------------------------------------------------------------------------------------
+ */
+
+gboolean job_probe_side(Job *job, Side *side, GError **error)
+{
+    g_autofree char *release =
+        side->config->release ? g_strconcat("--release=", side->config->release, NULL) : NULL;
+    char *argv[] = { LIBEXECDIR "/instance-helper", "probe", side->config->home, release, NULL };
+    g_autofree char *what = g_strdup_printf("looking at instance %s", side->config->name);
+    g_autofree char *text = run_program(job, side, what, argv, error);
+
+    g_clear_pointer(&side->facts, facts_free);
+    if (!text || !(side->facts = facts_parse(text, error)))
+        return FALSE;
+    side->backend_port =
+        inventory_backend_port(job->inventory, job->server, side->config, side->facts->server_port);
+    return TRUE;
+}
+
+gboolean job_survey(Job *job, GError **error)
+{
+    return job_probe_side(job, &job->from, error) && job_probe_side(job, &job->to, error);
+}
+
+char *job_backend(const Side *side)
+{
+    return g_strdup_printf("127.0.0.1:%u", side->backend_port);
+}
+
+char *job_export_state_directory(const Job *job)
+{
+    if (job->server->work_directory)
+        return NULL;
+    return g_strdup_printf("timesten-upgrade/work/%" G_GUINT64_FORMAT, job->request->id);
+}
+
+char *job_export_path(const Job *job, const char *dsn)
+{
+    g_autofree char *state_directory = job_export_state_directory(job);
+
+    if (state_directory)
+        return g_strdup_printf("/var/lib/%s/%s.migrate", state_directory, dsn);
+    return g_strdup_printf("%s/timesten-job-%" G_GUINT64_FORMAT "-%s.migrate",
+                           job->server->work_directory, job->request->id, dsn);
+}
+
+gboolean job_make_runtime(Job *job, GError **error)
+{
+    g_autofree char *below = g_strconcat("job/", job->tag, NULL);
+    g_autofree char *directory = path_runtime(below);
+
+    return g_mkdir_with_parents(directory, 0755) == 0 ||
+           tu_error_errno(error, errno, "Cannot make %s", directory);
+}
+
+void job_remove_runtime(Job *job)
+{
+    g_autofree char *below = g_strconcat("job/", job->tag, NULL);
+    g_autofree char *directory = path_runtime(below);
+    g_autoptr(GDir) entries = g_dir_open(directory, 0, NULL);
+
+    for (const char *name; entries && (name = g_dir_read_name(entries));) {
+        g_autofree char *path = g_build_filename(directory, name, NULL);
+
+        unlink(path);
+    }
+    rmdir(directory);
+}
+
+/* --- waiting ------------------------------------------------------------------------------------
+ */
+
+static gboolean interrupted(Job *job, GError **error)
+{
+    if (job->stopping) {
+        g_set_error_literal(error, TU_ERROR, TU_ERROR_FAILED, "The worker was told to stop");
+        return TRUE;
+    }
+    if (!job->interruptible)
+        return FALSE;
+    if (request_is_cancelled(job->request->id)) {
+        g_set_error_literal(error, TU_ERROR, TU_ERROR_CANCELLED, "The job was cancelled");
+        return TRUE;
+    }
+    if (job->outage_since && job->options.outage_limit_usec != USEC_NEVER &&
+        (guint64)g_get_real_time() > job->outage_since + job->options.outage_limit_usec) {
+        g_autofree char *limit = text_timespan(job->options.outage_limit_usec);
+
+        g_set_error(error, TU_ERROR, TU_ERROR_DEADLINE_PASSED,
+                    "Server %s was away for longer than its outage limit of %s", job->server->name,
+                    limit);
+        return TRUE;
+    }
+    return FALSE;
+}
+
+gboolean job_wait(Job *job, const gboolean *done, GError **error)
+{
+    while (!*done) {
+        int r;
+
+        if (interrupted(job, error))
+            return FALSE;
+        /* The cap lets a passed limit or a cancel be seen even where nothing else moves. */
+        r = sd_event_run(job->event, 500 * USEC_PER_MSEC);
+        if (r < 0)
+            return tu_error_errno(error, -r, "The event loop failed");
+    }
+    return TRUE;
+}
+
+static int on_slept(sd_event_source *source, guint64 usec, void *data)
+{
+    *(gboolean *)data = TRUE;
+    return 0;
+}
+
+gboolean job_sleep(Job *job, guint64 usec, GError **error)
+{
+    sd_event_source *timer = NULL;
+    gboolean over = FALSE, ok;
+
+    sd_event_add_time_relative(job->event, &timer, CLOCK_MONOTONIC, usec, 0, on_slept, &over);
+    ok = job_wait(job, &over, error);
+    sd_event_source_disable_unref(timer);
+    return ok;
+}
+
+/* --- the record ---------------------------------------------------------------------------------
+ */
+
+static gboolean refold(Job *job, GError **error)
+{
+    RecordSummary *summary = record_load(job->request->id, error);
+
+    if (!summary)
+        return FALSE;
+    g_clear_pointer(&job->summary, record_summary_free);
+    job->summary = summary;
+    return TRUE;
+}
+
+gboolean job_record(Job *job, RecordEvent event, const char *step, GError **error, ...)
+{
+    g_autoptr(GHashTable) values = g_hash_table_new(g_str_hash, g_str_equal);
+    va_list args;
+
+    if (!job->writer)
+        return TRUE;
+    va_start(args, error);
+    for (char *key; (key = va_arg(args, char *));) {
+        char *value = va_arg(args, char *);
+
+        if (value)
+            g_hash_table_insert(values, key, value);
+    }
+    va_end(args);
+    return record_append_table(job->writer, event, step, values, error) && refold(job, error);
+}
+
+gboolean job_note(Job *job, const char *step, const char *key, const char *value, GError **error)
+{
+    return job_record(job, RECORD_NOTE, step, error, key, value, NULL);
+}
+
+const char *job_noted(const Job *job, const char *step, const char *key)
+{
+    RecordStep *found = job->summary ? record_find_step(job->summary, step) : NULL;
+
+    return found ? g_hash_table_lookup(found->values, key) : NULL;
+}
+
+gboolean job_read_commit(Job *job, gboolean *ret_committed, GError **error)
+{
+    g_autoptr(Backing) backing = backing_load(job->server->name, error);
+
+    if (!backing)
+        return FALSE;
+    *ret_committed =
+        backing->job == job->request->id && g_strcmp0(backing->instance, job->request->to) == 0;
+    return TRUE;
+}

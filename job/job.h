@@ -1,0 +1,96 @@
+/* One job at work: what was asked, what it is about, and the loop that every wait of it runs.
+ *
+ * The worker does one thing only, so its steps are written as plain sequences: a step that must
+ * wait calls job_wait(), which runs the event loop (bus, cancel, limits, watchdog) until the
+ * awaited thing is there. No handler of the loop does work of its own: it sets a flag that
+ * job_wait() reads.
+ */
+#pragma once
+
+#include <systemd/sd-bus.h>
+#include <systemd/sd-event.h>
+
+#include "state/inventory.h"
+#include "state/record.h"
+#include "state/request.h"
+#include "timesten/facts.h"
+
+/* One of the two instances of a job. */
+typedef struct {
+    const InstanceConfig *config;
+    char *unit;           /* in control of its main daemon */
+    char *admin;          /* instance administrator */
+    InstanceFacts *facts; /* as probed last */
+    guint16 backend_port; /* where its server listens when it backs the server of the job */
+} Side;
+
+typedef struct {
+    guint64 hold_limit_usec;
+    guint64 outage_limit_usec;
+    guint64 drain_usec;
+    guint parallel; /* utilities at a time */
+} JobOptions;
+
+typedef struct {
+    sd_event *event;
+    sd_bus *bus; /* to PID 1 */
+    char *tag;   /* the job's id, or "check-PID": in names of units and of files in /run */
+    JobRequest *request;
+    Inventory *inventory;
+    const ServerConfig *server;
+    Side from, to;
+    JobOptions options;
+
+    RecordWriter *writer;   /* NULL for a check or a plan: nothing is recorded then */
+    RecordSummary *summary; /* folded anew after each line */
+    gboolean committed;
+    gboolean interruptible; /* before commit, and not while undoing */
+    gboolean stopping;      /* SIGTERM: leave everything as it is */
+    guint64 outage_since;   /* µs since the epoch, when the server was taken away; 0 it is not */
+
+    struct Meter *meter; /* progress; NULL for a check or a plan */
+    sd_event_source *cancel_watch;
+    sd_event_source *term_watch;
+} Job;
+
+/* A job for REQUEST (taken over): inventory, both sides, options. Facts are probed by job_survey().
+ */
+Job *job_new(JobRequest *request, GError **error);
+void job_free(Job *job);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Job, job_free)
+
+/* Asks both installations about themselves, each as its administrator. */
+gboolean job_survey(Job *job, GError **error);
+gboolean job_probe_side(Job *job, Side *side, GError **error);
+
+/* Runs the loop until *DONE. FALSE early with CANCELLED or DEADLINE_PASSED where the job may be
+ * interrupted, and with FAILED when the worker was told to stop. */
+gboolean job_wait(Job *job, const gboolean *done, GError **error);
+gboolean job_sleep(Job *job, guint64 usec, GError **error);
+
+/* Makes and removes /run/timesten-upgrade/job/TAG, where utilities' output and progress lie. */
+gboolean job_make_runtime(Job *job, GError **error);
+void job_remove_runtime(Job *job);
+
+/* Opens the bus again after PID 1 dropped it. */
+gboolean job_reconnect(Job *job, GError **error);
+
+/* Appends to the record and folds it anew. VALUES as record_append(). Without a writer it does
+ * nothing. */
+gboolean job_record(Job *job, RecordEvent event, const char *step, GError **error,
+                    ...) G_GNUC_NULL_TERMINATED;
+
+/* A fact that a later step, an undo or another worker needs; kept with the step. */
+gboolean job_note(Job *job, const char *step, const char *key, const char *value, GError **error);
+const char *job_noted(const Job *job, const char *step, const char *key); /* NULL none */
+
+/* Whether the commit of this very job stands on disk. */
+gboolean job_read_commit(Job *job, gboolean *ret_committed, GError **error);
+
+/* The export of one DSN, and the StateDirectory= that makes its directory (NULL where the
+ * administrator gave a WorkDirectory=). g_free() both. */
+char *job_export_path(const Job *job, const char *dsn);
+char *job_export_state_directory(const Job *job);
+
+/* The address that the keeper relays to for a side; g_free(). */
+char *job_backend(const Side *side);

@@ -1,0 +1,213 @@
+/* upgrade-job: the worker. `upgrade-job ID` runs one job as timesten-job@ID.service; `check` and
+ * `plan` answer the daemon's questions, because only this program knows the steps. */
+#include "job/check.h"
+#include "job/engine.h"
+#include "job/meter.h"
+#include "job/runner.h"
+#include "common/error.h"
+#include "common/names.h"
+#include "common/text.h"
+#include "systemd/transient.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+static const StepType *find_plan(const char *method, GError **error)
+{
+    const StepType *plan = plan_of(method);
+
+    if (!plan)
+        g_set_error(error, TU_ERROR, TU_ERROR_NOT_POSSIBLE,
+                    "There is no plan for method %s. Use offline", method);
+    return plan;
+}
+
+/* --- one job ------------------------------------------------------------------------------------
+ */
+
+/* A job whose worker cannot even begin: nothing was touched, so it ends here. */
+static gboolean finish_unbegun(guint64 id, const GError *problem, GError **error)
+{
+    g_autoptr(RecordWriter) writer = record_open(id, error);
+
+    return writer && record_append(writer, RECORD_FINISH, "-", error, "result", "failed", "error",
+                                   tu_error_bus_name(problem), "message", problem->message, NULL);
+}
+
+static gboolean work(Job *job, GError **error)
+{
+    const StepType *plan = find_plan(job->request->method, error);
+    g_autofree char *pattern =
+        g_strdup_printf("timesten-util-%s-%s-*", job->tag, job->from.config->name);
+    gboolean ok;
+
+    if (!plan || !job_make_runtime(job, error) || !job_survey(job, error))
+        return FALSE;
+    transient_forget_all(job->bus, pattern); /* short ones of a worker that died */
+    job->meter = meter_new(job);
+    ok = engine_run(job, plan, error);
+    g_clear_pointer(&job->meter, meter_free);
+    return ok;
+}
+
+static gboolean run_job(guint64 id, GError **error)
+{
+    JobRequest *request = request_load(id, error);
+    g_autoptr(RecordSummary) summary = request ? record_load(id, error) : NULL;
+    g_autoptr(GError) problem = NULL;
+    g_autoptr(Job) job = NULL;
+
+    if (!summary)
+        return FALSE;
+    if (summary->finished) {
+        sd_notify(0, "READY=1\nSTATUS=finished long ago");
+        return TRUE;
+    }
+    job = job_new(request, &problem);
+    if (job) {
+        job->summary = g_steal_pointer(&summary);
+        job->writer = record_open(id, &problem);
+    }
+    if (job && job->writer && work(job, &problem))
+        return TRUE;
+    /* Once steps were begun only a person or a later worker may judge; systemd starts us again. */
+    if (job && job->summary && job->summary->steps->len == 0 && !job->stopping) {
+        g_clear_pointer(&job->writer, record_close);
+        return finish_unbegun(id, problem, error);
+    }
+    if (!job && summary && summary->steps->len == 0)
+        return finish_unbegun(id, problem, error);
+    g_propagate_error(error, g_steal_pointer(&problem));
+    return FALSE;
+}
+
+/* --- questions ----------------------------------------------------------------------------------
+ */
+
+static Job *job_for_question(char **words, GError **error)
+{
+    g_autoptr(JobRequest) request = g_new0(JobRequest, 1);
+    g_autoptr(Inventory) inventory = inventory_load();
+    const ServerConfig *server = inventory_server(inventory, words[0], error);
+    const char *method = NULL;
+
+    if (!server)
+        return NULL;
+    request->server = g_strdup(words[0]);
+    request->from = g_strdup(server->instance);
+    request->to = g_strdup(words[1]);
+    request->kind = g_strdup("upgrade");
+    request->unit = g_strdup("");
+    request->options = g_variant_parse(G_VARIANT_TYPE_VARDICT, words[2], NULL, NULL, error);
+    if (!request->options)
+        return NULL;
+    if (!g_variant_lookup(request->options, "method", "&s", &method) || g_str_equal(method, "auto"))
+        method = "offline";
+    request->method = g_strdup(method);
+    if (g_str_equal(request->from, request->to)) {
+        g_set_error(error, TU_ERROR, TU_ERROR_NOT_POSSIBLE,
+                    "Server %s is already backed by instance %s. Name another target",
+                    request->server, request->to);
+        return NULL;
+    }
+    return job_new(g_steal_pointer(&request), error);
+}
+
+static GVariant *answer_check(Job *job, const StepType *plan, GError **error)
+{
+    g_autoptr(GPtrArray) findings = check_run(job, plan, error);
+    GVariantBuilder answer;
+
+    if (!findings)
+        return NULL;
+    g_variant_builder_init(&answer, G_VARIANT_TYPE("a(sssss)"));
+    for (guint i = 0; i < findings->len; i++) {
+        const Finding *finding = findings->pdata[i];
+
+        g_variant_builder_add(&answer, "(sssss)", severity_nicks[finding->severity], finding->id,
+                              finding->subject, finding->message, finding->remedy);
+    }
+    return g_variant_builder_end(&answer);
+}
+
+static GVariant *answer_plan(Job *job, const StepType *plan, GError **error)
+{
+    GVariantBuilder steps;
+
+    if (!job_survey(job, error))
+        return NULL;
+    g_variant_builder_init(&steps, G_VARIANT_TYPE("a(ssbt)"));
+    for (gboolean before = TRUE; plan->id; plan++) {
+        before &= !plan->commits;
+        g_variant_builder_add(&steps, "(ssbt)", plan->id, plan->description, before,
+                              plan->estimate(job));
+    }
+    return g_variant_new("(sa(ssbt))", job->request->method, &steps);
+}
+
+static const struct {
+    const char *word;
+    GVariant *(*answer)(Job *job, const StepType *plan, GError **error);
+} questions[] = {
+    { "check", answer_check },
+    { "plan", answer_plan },
+};
+
+static gboolean answer_question(guint which, char **words, GError **error)
+{
+    g_autoptr(Job) job = job_for_question(words, error);
+    const StepType *plan = job ? find_plan(job->request->method, error) : NULL;
+    g_autoptr(GVariant) answer = NULL;
+    g_autofree char *text = NULL;
+
+    if (!plan || !job_make_runtime(job, error))
+        return FALSE;
+    answer = questions[which].answer(job, plan, error);
+    sd_bus_flush(job->bus); /* the utilities' units are to be forgotten */
+    job_remove_runtime(job);
+    if (!answer)
+        return FALSE;
+    text = g_variant_print(g_variant_ref_sink(answer), TRUE);
+    puts(text);
+    return TRUE;
+}
+
+/* --- the command line ---------------------------------------------------------------------------
+ */
+
+static int usage(FILE *out)
+{
+    fputs("upgrade-job ID\n"
+          "upgrade-job check SERVER TARGET OPTIONS\n"
+          "upgrade-job plan SERVER TARGET OPTIONS\n\n"
+          "The worker of timesten-upgrade. It is started by timesten-upgraded(8) as "
+          "timesten-job@ID.service;\n"
+          "OPTIONS is a{sv} in GVariant's text form. Use ttctl(1) instead of calling it.\n",
+          out);
+    return out == stdout ? EXIT_SUCCESS : 2;
+}
+
+int main(int argc, char **argv)
+{
+    g_autoptr(GError) error = NULL;
+    guint64 id;
+
+    if (argc == 2 && (g_str_equal(argv[1], "--help") || g_str_equal(argv[1], "-h")))
+        return usage(stdout);
+    for (guint i = 0; argc == 5 && i < G_N_ELEMENTS(questions); i++)
+        if (g_str_equal(argv[1], questions[i].word)) {
+            if (answer_question(i, argv + 2, &error))
+                return EXIT_SUCCESS;
+            printf("error %s %s\n", tu_error_bus_name(error), error->message);
+            return EXIT_FAILURE;
+        }
+    if (argc != 2 || !text_parse_uint64(argv[1], 1, G_MAXUINT64, &id))
+        return usage(stderr);
+    if (run_job(id, &error))
+        return EXIT_SUCCESS;
+    fprintf(stderr, "Job %s: %s\n", argv[1], error->message);
+    /* The unit knows from the status whether starting again can help: a damaged record stays damaged. */
+    return error->domain == TU_ERROR ? tu_error_row(error->code)->exit_status : EXIT_FAILURE;
+}

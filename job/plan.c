@@ -1,0 +1,84 @@
+#include "job/plan.h"
+#include "job/steps.h"
+#include "common/text.h"
+
+/* Guesses for steps that do not depend on size; a database's size decides the others. */
+static guint64 a_moment(const Job *job)
+{
+    return 200 * USEC_PER_MSEC;
+}
+
+static guint64 some_seconds(const Job *job)
+{
+    return 3 * USEC_PER_SEC;
+}
+
+static guint64 drain_time(const Job *job)
+{
+    return job->options.drain_usec;
+}
+
+/* Design: the life of an offline upgrade. Everything up to "commit" is undone backwards by any
+ * failure; everything after goes only forward. */
+static const StepType offline[] = {
+    { "check", "Check everything again, inside the job", step_check, NULL, some_seconds },
+    { "announce", "Tell applications that the change is coming", step_announce, step_announce_undo,
+      a_moment },
+    { "start-new-daemon", "Start the main daemon of the new release, its server off",
+      step_start_new_daemon, step_start_new_daemon_undo, some_seconds },
+    { "hold", "Hold the port: from here on new connects wait", step_hold, step_hold_undo, a_moment,
+      .takes_away = TRUE },
+    { "drain", "Let running sessions end", step_drain, NULL, drain_time, .takes_away = TRUE },
+    { "stop-old-server", "Stop the TimesTen Server of the old release", step_stop_old_server,
+      step_stop_old_server_undo, some_seconds, .takes_away = TRUE },
+    { "quiesce", "Make sure that nobody is connected to the databases", step_quiesce,
+      step_quiesce_undo, a_moment, .takes_away = TRUE },
+    { "export", "Save each database with ttMigrate of the old release", step_export,
+      step_export_undo, step_export_estimate, .takes_away = TRUE },
+    { "import", "Restore each database with ttMigrate of the new release", step_import,
+      step_import_undo, step_import_estimate, .takes_away = TRUE },
+    { "verify", "Compare saved and restored rows, query the new databases", step_verify, NULL,
+      step_verify_estimate, .takes_away = TRUE },
+    { "start-new-server", "Start the TimesTen Server of the new release on its private port",
+      step_start_new_server, step_start_new_server_undo, some_seconds, .takes_away = TRUE },
+    { "commit", "Make the new release the one that backs the server", step_commit, NULL, a_moment,
+      .takes_away = TRUE, .commits = TRUE },
+    { "resume", "Open the port: waiting clients are served by the new release", step_resume, NULL,
+      a_moment, .takes_away = TRUE },
+    { "retire-old", "Keep the old server from ever coming back to a port", step_retire_old, NULL,
+      a_moment },
+    { NULL },
+};
+
+static const struct {
+    const char *method;
+    const StepType *plan;
+} plans[] = {
+    { "offline", offline },
+};
+
+const StepType *plan_of(const char *method)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(plans); i++)
+        if (g_str_equal(plans[i].method, method))
+            return plans[i].plan;
+    return NULL;
+}
+
+const StepType *plan_find(const StepType *plan, const char *id)
+{
+    for (; plan->id; plan++)
+        if (g_str_equal(plan->id, id))
+            return plan;
+    return NULL;
+}
+
+guint64 plan_outage_usec(const StepType *plan, const Job *job)
+{
+    guint64 total = 0;
+
+    for (; plan->id; plan++)
+        if (plan->takes_away)
+            total += plan->estimate(job);
+    return total;
+}

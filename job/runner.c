@@ -1,0 +1,508 @@
+#include "job/runner.h"
+#include "common/error.h"
+#include "common/file.h"
+#include "common/names.h"
+#include "common/text.h"
+#include "port/keeper.h"
+#include "systemd/transient.h"
+
+#define KEEPER_TIMEOUT_USEC (10 * USEC_PER_SEC)
+#define PROGRAM_LIMIT_USEC  (60 * USEC_PER_SEC)
+#define RECONNECTS          20 /* PID 1 re-executed, or the bus restarted: it is back within a second */
+
+void utility_result_free(UtilityResult *result)
+{
+    if (!result)
+        return;
+    g_free(result->reason);
+    g_free(result->output);
+    g_free(result);
+}
+
+/* --- one transient unit -------------------------------------------------------------------------
+ */
+
+typedef struct {
+    gboolean ended;
+    TransientOutcome *outcome;
+    GError *error;
+} Waiter;
+
+static void waiter_clear(Waiter *waiter)
+{
+    transient_outcome_free(waiter->outcome);
+    g_clear_error(&waiter->error);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Waiter, waiter_clear)
+
+static TransientOutcome *outcome_copy(const TransientOutcome *outcome)
+{
+    TransientOutcome *copy = g_memdup2(outcome, sizeof *outcome);
+
+    copy->output = g_strdup(outcome->output);
+    copy->result = g_strdup(outcome->result);
+    return copy;
+}
+
+static void on_transient(const TransientOutcome *outcome, const GError *error, gpointer data)
+{
+    Waiter *waiter = data;
+
+    waiter->ended = TRUE;
+    waiter->outcome = outcome ? outcome_copy(outcome) : NULL;
+    waiter->error = error ? g_error_copy(error) : NULL;
+}
+
+/* A failed question is asked again where the reason was a lost connection. */
+static gboolean lost_connection(Job *job, guint *tries, GError **error)
+{
+    if (sd_bus_is_open(job->bus) > 0 || ++*tries > RECONNECTS)
+        return FALSE;
+    g_message("The connection to systemd was lost; trying again");
+    g_usleep(100 * USEC_PER_MSEC);
+    return job_reconnect(job, error);
+}
+
+/* Runs SPEC to its end. An outcome with exit status -1 (it was never started) is turned into an
+ * error. */
+static TransientOutcome *run_transient(Job *job, const TransientSpec *spec, GError **error)
+{
+    guint tries = 0;
+
+    for (;;) {
+        g_auto(Waiter) waiter = { 0 };
+        g_autoptr(UnitCall) call = transient_run(job->bus, spec, on_transient, &waiter);
+
+        if (call && !job_wait(job, &waiter.ended, error)) {
+            transient_forget(job->bus, spec->unit); /* nobody waits for it any more */
+            return NULL;
+        }
+        if (waiter.outcome && waiter.outcome->exit_status >= 0)
+            return g_steal_pointer(&waiter.outcome);
+        if (waiter.outcome) {
+            g_set_error(error, TU_ERROR, TU_ERROR_FAILED,
+                        "%s could not be run as user %s: %s. See journalctl -u %s", spec->argv[0],
+                        spec->user, waiter.outcome->result, spec->unit);
+            return NULL;
+        }
+        if (lost_connection(job, &tries, error))
+            continue;
+        if (waiter.error && (!error || !*error))
+            g_propagate_error(error, g_steal_pointer(&waiter.error));
+        else if (error && !*error)
+            g_set_error(error, TU_ERROR, TU_ERROR_FAILED, "Cannot ask systemd to run %s",
+                        spec->argv[0]);
+        return NULL;
+    }
+}
+
+/* Where a unit's output goes: beside the progress, in /run. */
+static char *output_path(const Job *job, const char *name)
+{
+    g_autofree char *file = g_strconcat("job/", job->tag, "/", name, ".out", NULL);
+
+    return path_runtime(file);
+}
+
+static char *job_unit_name(const Job *job, const char *first, const char *second)
+{
+    return transient_name(job->tag, first, second, NULL);
+}
+
+/* Short work has units named after the job and a number: nobody looks for them after a crash. */
+static char *short_name(const char *what)
+{
+    static guint counter;
+
+    return g_strdup_printf("%s.%u", what, ++counter);
+}
+
+static TransientOutcome *run_short(Job *job, const Side *side, const char *tag, char **argv,
+                                   char **environment, guint64 limit_usec, GError **error)
+{
+    g_autofree char *name = short_name(tag);
+    g_autofree char *unit = job_unit_name(job, side->config->name, name);
+    g_autofree char *output = output_path(job, name);
+    g_autofree char *description =
+        g_strdup_printf("TimesTen job %s: %s on %s", job->tag, tag, side->config->name);
+    TransientSpec spec = {
+        .unit = unit,
+        .description = description,
+        .argv = argv,
+        .environment = environment,
+        .user = side->admin,
+        .output = output,
+        .limit_usec = limit_usec,
+        .fresh = TRUE,
+    };
+    TransientOutcome *outcome = run_transient(job, &spec, error);
+
+    if (outcome)
+        transient_forget(job->bus, unit);
+    unlink(output);
+    return outcome;
+}
+
+char *run_program(Job *job, const Side *side, const char *what, char **argv, GError **error)
+{
+    g_autofree char *tag = g_path_get_basename(argv[0]);
+    g_autoptr(TransientOutcome) outcome =
+        run_short(job, side, tag, argv, NULL, PROGRAM_LIMIT_USEC, error);
+    g_autofree char *said = NULL;
+
+    if (!outcome)
+        return NULL;
+    if (outcome->exit_status == 0)
+        return g_steal_pointer(&outcome->output);
+    said = text_one_line(outcome->output, 400);
+    g_set_error(error, TU_ERROR, TU_ERROR_UTILITY_FAILED, "While %s as user %s: %s", what,
+                side->admin,
+                outcome->timed_out ? "it did not end in time"
+                : said[0]          ? said
+                                   : "it failed without a word");
+    return NULL;
+}
+
+gboolean run_helper_set(Job *job, const Side *side, GError **error, ...)
+{
+    g_autoptr(GPtrArray) argv = g_ptr_array_new();
+    g_autofree char *what =
+        g_strdup_printf("changing the options of instance %s", side->config->name);
+    g_autofree char *release =
+        side->config->release ? g_strconcat("--release=", side->config->release, NULL) : NULL;
+    g_autofree char *said = NULL;
+    va_list args;
+
+    g_ptr_array_add(argv, LIBEXECDIR "/instance-helper");
+    g_ptr_array_add(argv, "set");
+    g_ptr_array_add(argv, side->config->home);
+    if (release)
+        g_ptr_array_add(argv, release);
+    va_start(args, error);
+    for (char *word; (word = va_arg(args, char *));)
+        g_ptr_array_add(argv, word);
+    va_end(args);
+    g_ptr_array_add(argv, NULL);
+    said = run_program(job, side, what, (char **)argv->pdata, error);
+    if (said && said[0])
+        g_message("%s: %s", what, g_strchomp(said));
+    return said != NULL;
+}
+
+/* --- utilities ----------------------------------------------------------------------------------
+ */
+
+static UtilityResult *judge(const Side *side, UtilityId id, const UtilityArguments *arguments,
+                            const TransientOutcome *outcome)
+{
+    UtilityResult *result = g_new0(UtilityResult, 1);
+    g_autofree char *reason = NULL;
+
+    result->exit_status = outcome->exit_status;
+    result->output = g_strdup(outcome->output);
+    result->usec = outcome->usec;
+    result->verdict =
+        utility_judge(id, &side->facts->release, outcome->exit_status, outcome->output, &reason);
+    if (outcome->timed_out) {
+        result->verdict = VERDICT_FAILED;
+        g_free(reason);
+        reason = g_strdup_printf("%s did not end within its time limit and was killed",
+                                 utility_name(id));
+    }
+    if (result->verdict == VERDICT_PARTIAL || result->verdict == VERDICT_FAILED)
+        result->reason = g_strdup_printf("Instance %s%s%s: %s", side->config->name,
+                                         arguments && arguments->dsn ? ", database " : "",
+                                         arguments && arguments->dsn ? arguments->dsn : "",
+                                         reason ? reason : "it printed no reason");
+    return result;
+}
+
+UtilityResult *run_utility(Job *job, const Side *side, UtilityId id,
+                           const UtilityArguments *arguments, GError **error)
+{
+    const char *home = side->facts->home;
+    const Release *release = &side->facts->release;
+    g_auto(GStrv) argv = utility_argv(id, home, release, arguments, error);
+    g_auto(GStrv) environment = utility_environment(id, home, release);
+    g_autofree char *tag = g_strdelimit(g_strdup(utility_name(id)), " ", '_');
+    g_autoptr(TransientOutcome) outcome = NULL;
+
+    if (!argv)
+        return NULL;
+    outcome = run_short(job, side, tag, argv, environment, utility_limit_usec(id), error);
+    return outcome ? judge(side, id, arguments, outcome) : NULL;
+}
+
+UtilityResult *run_utility_checked(Job *job, const Side *side, UtilityId id,
+                                   const UtilityArguments *arguments, GError **error)
+{
+    g_autoptr(UtilityResult) result = run_utility(job, side, id, arguments, error);
+
+    if (result && result->reason) {
+        g_set_error_literal(error, TU_ERROR, TU_ERROR_UTILITY_FAILED, result->reason);
+        return NULL;
+    }
+    return g_steal_pointer(&result);
+}
+
+TimesTenStatus *run_status(Job *job, const Side *side, GError **error)
+{
+    g_autoptr(UtilityResult) result = run_utility(job, side, UTILITY_STATUS, NULL, error);
+
+    return result ? status_parse(result->output, result->exit_status) : NULL;
+}
+
+/* --- several at a time --------------------------------------------------------------------------
+ */
+
+void parallel_run_clear(ParallelRun *run)
+{
+    g_clear_pointer(&run->call, unit_call_free);
+    g_clear_pointer(&run->result, utility_result_free);
+    g_clear_pointer(&run->unit, g_free);
+    g_clear_pointer(&run->output_path, g_free);
+    g_clear_error(&run->error);
+}
+
+char *run_output_path(const Job *job, const char *step, const char *dsn)
+{
+    g_autofree char *name = g_strdup_printf("%s-%s", step, dsn);
+
+    return output_path(job, name);
+}
+
+static void on_parallel(const TransientOutcome *outcome, const GError *error, gpointer data)
+{
+    ParallelRun *run = data;
+
+    if (outcome && outcome->exit_status >= 0)
+        run->result = judge(run->side, run->id, &run->arguments, outcome);
+    else if (outcome)
+        g_set_error(&run->error, TU_ERROR, TU_ERROR_FAILED,
+                    "%s of instance %s could not be run on database %s: %s. See journalctl -u %s",
+                    utility_name(run->id), run->side->config->name, run->dsn, outcome->result,
+                    run->unit);
+    else
+        run->error = g_error_copy(error);
+}
+
+static gboolean start_parallel(Job *job, ParallelRun *run, GError **error)
+{
+    const char *home = run->side->facts->home;
+    const Release *release = &run->side->facts->release;
+    g_auto(GStrv) argv = utility_argv(run->id, home, release, &run->arguments, error);
+    g_auto(GStrv) environment = utility_environment(run->id, home, release);
+    g_autofree char *description =
+        g_strdup_printf("TimesTen job %s: %s %s", job->tag, run->step, run->dsn);
+    TransientSpec spec = {
+        .argv = argv,
+        .environment = environment,
+        .user = run->side->admin,
+        .description = description,
+        .state_directory = run->state_directory,
+        .group = run->group,
+        .limit_usec = utility_limit_usec(run->id),
+    };
+
+    if (!argv)
+        return FALSE;
+    if (!run->unit)
+        run->unit = job_unit_name(job, run->step, run->dsn);
+    if (!run->output_path)
+        run->output_path = run_output_path(job, run->step, run->dsn);
+    spec.unit = run->unit;
+    spec.output = run->output_path;
+    run->call = transient_run(job->bus, &spec, on_parallel, run);
+    if (!run->call)
+        g_set_error(error, TU_ERROR, TU_ERROR_FAILED,
+                    "Cannot ask systemd to run %s for database %s", utility_name(run->id),
+                    run->dsn);
+    return run->call != NULL;
+}
+
+/* One round: starts what there is room for, and tells how many are still to end. */
+static gboolean keep_busy(Job *job, ParallelRun *runs, guint count, guint *ret_left, GError **error)
+{
+    guint busy = 0, left = 0;
+
+    for (guint i = 0; i < count; i++) {
+        left += runs[i].result == NULL;
+        busy += runs[i].call && !runs[i].result;
+    }
+    for (guint i = 0; i < count && busy < job->options.parallel; i++)
+        if (!runs[i].call && !runs[i].result) {
+            if (!start_parallel(job, &runs[i], error))
+                return FALSE;
+            busy++;
+        }
+    *ret_left = left;
+    return TRUE;
+}
+
+/* The first run that went wrong stops the whole; one whose question was lost with the connection to
+ * PID 1 is only asked for again: its unit is found by its name. */
+static gboolean look_at_failures(Job *job, ParallelRun *runs, guint count, guint *tries,
+                                 GError **error)
+{
+    for (guint i = 0; i < count; i++) {
+        if (runs[i].result && runs[i].result->reason) {
+            g_set_error_literal(error, TU_ERROR, TU_ERROR_UTILITY_FAILED, runs[i].result->reason);
+            return FALSE;
+        }
+        if (!runs[i].error)
+            continue;
+        if (sd_bus_is_open(job->bus) > 0) {
+            g_propagate_error(error, g_steal_pointer(&runs[i].error));
+            return FALSE;
+        }
+        g_clear_error(&runs[i].error);
+        g_clear_pointer(&runs[i].call, unit_call_free);
+    }
+    return sd_bus_is_open(job->bus) > 0 || lost_connection(job, tries, error);
+}
+
+gboolean run_parallel(Job *job, ParallelRun *runs, guint count, ParallelPoll poll, GError **error)
+{
+    guint left = count, tries = 0;
+
+    while (keep_busy(job, runs, count, &left, error) && left > 0) {
+        if (!job_sleep(job, 200 * USEC_PER_MSEC, error))
+            return FALSE;
+        if (poll)
+            poll(job, runs, count);
+        if (!look_at_failures(job, runs, count, &tries, error))
+            return FALSE;
+    }
+    return left == 0;
+}
+
+gboolean run_forget(Job *job, const char *step, const char *dsn, GError **error)
+{
+    g_autofree char *unit = job_unit_name(job, step, dsn);
+
+    for (guint tries = 0; tries < 300; tries++) {
+        g_autofree char *state = run_unit_state(job, unit, error);
+
+        if (!state)
+            return FALSE;
+        if (g_str_equal(state, "inactive"))
+            return TRUE;
+        transient_forget(job->bus, unit);
+        if (!job_sleep(job, 100 * USEC_PER_MSEC, error))
+            return FALSE;
+    }
+    g_set_error(error, TU_ERROR, TU_ERROR_FAILED,
+                "%s does not end. Look at it with systemctl status %s", unit, unit);
+    return FALSE;
+}
+
+/* --- units and the keeper -----------------------------------------------------------------------
+ */
+
+typedef struct {
+    gboolean ended;
+    char *word;
+    GError *error;
+} Answer;
+
+static void answer_clear(Answer *answer)
+{
+    g_free(answer->word);
+    g_clear_error(&answer->error);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Answer, answer_clear)
+
+static void on_job_done(const char *result, const GError *error, gpointer data)
+{
+    Answer *answer = data;
+
+    answer->ended = TRUE;
+    answer->word = g_strdup(result);
+    answer->error = error ? g_error_copy(error) : NULL;
+}
+
+static void on_state_read(const UnitState *state, const GError *error, gpointer data)
+{
+    on_job_done(state ? state->active_state : NULL, error, data);
+}
+
+typedef UnitCall *(*Question)(Job *job, gint verb, const char *unit, Answer *answer);
+
+static UnitCall *ask_verb(Job *job, gint verb, const char *unit, Answer *answer)
+{
+    return unit_verb(job->bus, verb, unit, on_job_done, answer);
+}
+
+static UnitCall *ask_reload(Job *job, gint verb, const char *unit, Answer *answer)
+{
+    return unit_reload_all(job->bus, on_job_done, answer);
+}
+
+static UnitCall *ask_state(Job *job, gint verb, const char *unit, Answer *answer)
+{
+    return unit_read(job->bus, unit, on_state_read, answer);
+}
+
+/* Asks and waits; asks again after a lost connection. All questions may be asked twice. */
+static char *ask(Job *job, Question question, gint verb, const char *unit, GError **error)
+{
+    guint tries = 0;
+
+    for (;;) {
+        g_auto(Answer) answer = { 0 };
+        g_autoptr(UnitCall) call = question(job, verb, unit, &answer);
+
+        if (call && !job_wait(job, &answer.ended, error))
+            return NULL;
+        if (answer.word)
+            return g_steal_pointer(&answer.word);
+        if (lost_connection(job, &tries, error))
+            continue;
+        if (answer.error && (!error || !*error))
+            g_propagate_error(error, g_steal_pointer(&answer.error));
+        else if (error && !*error)
+            g_set_error(error, TU_ERROR, TU_ERROR_FAILED, "Cannot ask systemd about %s", unit);
+        return NULL;
+    }
+}
+
+static const char *const verb_words[N_UNIT_VERBS] = { "start", "stop", "restart" };
+
+gboolean run_unit(Job *job, UnitVerb verb, const char *unit, GError **error)
+{
+    g_autofree char *result = ask(job, ask_verb, verb, unit, error);
+
+    if (!result)
+        return FALSE;
+    if (g_str_equal(result, "done"))
+        return TRUE;
+    g_set_error(error, TU_ERROR, TU_ERROR_FAILED,
+                "systemd could not %s %s (%s). See systemctl status %s and journalctl -u %s",
+                verb_words[verb], unit, result, unit, unit);
+    return FALSE;
+}
+
+gboolean run_daemon_reload(Job *job, GError **error)
+{
+    g_autofree char *result = ask(job, ask_reload, 0, "its configuration", error);
+
+    return result != NULL;
+}
+
+char *run_unit_state(Job *job, const char *unit, GError **error)
+{
+    return ask(job, ask_state, 0, unit, error);
+}
+
+gboolean run_keeper(Job *job, GError **error, const char *format, ...)
+{
+    g_autofree char *command = NULL;
+    g_autofree char *answer = NULL;
+    va_list args;
+
+    va_start(args, format);
+    command = g_strdup_vprintf(format, args);
+    va_end(args);
+    answer = keeper_say(job->server->name, command, KEEPER_TIMEOUT_USEC, error);
+    return answer != NULL;
+}

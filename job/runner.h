@@ -1,0 +1,75 @@
+/* Running things for a job and waiting for their end: utilities and the helper as transient units
+ * under the administrator's user, units of systemd, the keeper. Survives a lost connection to
+ * PID 1. */
+#pragma once
+
+#include "job/job.h"
+#include "systemd/unit.h"
+#include "timesten/status.h"
+#include "timesten/utility.h"
+
+typedef struct {
+    Verdict verdict;
+    char *reason; /* of a verdict that is not good; names utility, database and instance */
+    char *output;
+    int exit_status;
+    guint64 usec; /* how long the utility itself ran */
+} UtilityResult;
+void utility_result_free(UtilityResult *result);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(UtilityResult, utility_result_free)
+
+/* Runs a utility and waits. NULL only where it could not be run or the wait was interrupted; a
+ * utility that failed is a result. */
+UtilityResult *run_utility(Job *job, const Side *side, UtilityId id,
+                           const UtilityArguments *arguments, GError **error);
+
+/* The same, and a bad verdict is an error as well: UTILITY_FAILED with the reason. */
+UtilityResult *run_utility_checked(Job *job, const Side *side, UtilityId id,
+                                   const UtilityArguments *arguments, GError **error);
+
+/* Long work, one per database, several at a time. The units are found again by a later worker, so
+ * calling it again takes over what still runs or has ended meanwhile. */
+typedef struct {
+    const char *step; /* part of the unit's name */
+    const char *dsn;
+    const Side *side;
+    UtilityId id;
+    UtilityArguments arguments;
+    const char *state_directory; /* see TransientSpec; may be NULL */
+    const char *group;           /* see TransientSpec; may be NULL */
+    /* filled by run_parallel(), freed by parallel_run_clear() */
+    char *unit;
+    char *output_path;
+    UtilityResult *result;
+    GError *error; /* it could not be run */
+    UnitCall *call;
+} ParallelRun;
+void parallel_run_clear(ParallelRun *run);
+
+/* Called about twice a second while they run, to measure how far they are. */
+typedef void (*ParallelPoll)(Job *job, ParallelRun *runs, guint count);
+gboolean run_parallel(Job *job, ParallelRun *runs, guint count, ParallelPoll poll, GError **error);
+
+/* Where run_parallel() has what a database's utility printed in a step; g_free(). */
+char *run_output_path(const Job *job, const char *step, const char *dsn);
+
+/* Kills and removes what run_parallel() may have left for a step, and waits until it is gone. */
+gboolean run_forget(Job *job, const char *step, const char *dsn, GError **error);
+
+/* Any program as a side's administrator; returns its output (g_free()). Exit status other than 0 is
+ * UTILITY_FAILED. */
+char *run_program(Job *job, const Side *side, const char *what, char **argv, GError **error);
+
+/* instance-helper set HOME … as a side's administrator; the arguments end with NULL. */
+gboolean run_helper_set(Job *job, const Side *side, GError **error, ...) G_GNUC_NULL_TERMINATED;
+
+/* Starts, stops or restarts a unit and waits for systemd's job. */
+gboolean run_unit(Job *job, UnitVerb verb, const char *unit, GError **error);
+gboolean run_daemon_reload(Job *job, GError **error);
+char *run_unit_state(Job *job, const char *unit, GError **error); /* ActiveState; g_free() */
+
+/* Says one command to the server's keeper. */
+gboolean run_keeper(Job *job, GError **error, const char *format, ...) G_GNUC_PRINTF(3, 4);
+
+/* ttStatus of a side. */
+TimesTenStatus *run_status(Job *job, const Side *side, GError **error);

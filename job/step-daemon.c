@@ -1,0 +1,321 @@
+/* Steps that touch the main daemons and TimesTen Servers of the two instances. The old one's
+ * databases are not touched here, and no server is ever configured for a public port. */
+#include "job/steps.h"
+#include "job/meter.h"
+#include "job/runner.h"
+#include "common/error.h"
+#include "common/text.h"
+#include "timesten/rules.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define DAEMON_UP_USEC   (60 * USEC_PER_SEC)
+#define SERVER_UP_USEC   (60 * USEC_PER_SEC)
+#define SERVER_DOWN_USEC (30 * USEC_PER_SEC)
+#define LOOK_USEC        (200 * USEC_PER_MSEC)
+
+static gboolean noted_yes(const Job *job, const char *step, const char *key)
+{
+    return g_strcmp0(job_noted(job, step, key), "yes") == 0;
+}
+
+/* Notes how the world was before this job's first touch; later attempts must not overwrite it. */
+static gboolean note_once(Job *job, const char *step, const char *key, const char *value,
+                          GError **error)
+{
+    return job_noted(job, step, key) || job_note(job, step, key, value, error);
+}
+
+/* Whether somebody accepts connections on the private port (facts 1.2: ttStatus alone is not
+ * believed). */
+static gboolean port_answers(guint16 port)
+{
+    struct sockaddr_in address = { .sin_family = AF_INET,
+                                   .sin_port = htons(port),
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    struct pollfd wait = { .fd = fd, .events = POLLOUT };
+    int problem = 0;
+    socklen_t size = sizeof problem;
+
+    if (fd < 0)
+        return FALSE;
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0 &&
+        (errno != EINPROGRESS || poll(&wait, 1, 1000) != 1 ||
+         getsockopt(fd, SOL_SOCKET, SO_ERROR, &problem, &size) < 0))
+        problem = ECONNREFUSED;
+    close(fd);
+    return problem == 0;
+}
+
+typedef gboolean (*StatusTest)(const Side *side, const TimesTenStatus *status);
+
+static gboolean daemon_is_up(const Side *side, const TimesTenStatus *status)
+{
+    return status->daemon_running;
+}
+
+static gboolean server_is_up(const Side *side, const TimesTenStatus *status)
+{
+    return status->server_pid && status->server_port == side->backend_port &&
+           port_answers(side->backend_port);
+}
+
+static gboolean server_is_down(const Side *side, const TimesTenStatus *status)
+{
+    return status->server_pid == 0;
+}
+
+/* Looks at ttStatus until it is as wanted. TRUE with *ret_reached FALSE when the time is over. */
+static gboolean await_status(Job *job, const Side *side, StatusTest test, guint64 limit_usec,
+                             gboolean *ret_reached, GError **error)
+{
+    guint64 end = g_get_monotonic_time() + limit_usec;
+
+    do {
+        g_autoptr(TimesTenStatus) status = run_status(job, side, error);
+
+        if (!status)
+            return FALSE;
+        *ret_reached = test(side, status);
+        if (*ret_reached)
+            return TRUE;
+        if (!job_sleep(job, LOOK_USEC, error))
+            return FALSE;
+    } while ((guint64)g_get_monotonic_time() < end);
+    return TRUE;
+}
+
+static gboolean await_or_fail(Job *job, const Side *side, StatusTest test, guint64 limit_usec,
+                              const char *what, GError **error)
+{
+    g_autofree char *limit = text_timespan(limit_usec);
+    gboolean reached = FALSE;
+
+    if (!await_status(job, side, test, limit_usec, &reached, error))
+        return FALSE;
+    if (!reached)
+        g_set_error(error, TU_ERROR, TU_ERROR_UTILITY_FAILED,
+                    "%s of instance %s did not happen within %s (ttStatus does not show it). See "
+                    "tterrors.log in %s and systemctl status %s",
+                    what, side->config->name, limit, side->facts->daemon_home, side->unit);
+    return reached;
+}
+
+static gboolean set_server_port(Job *job, const Side *side, guint16 port, GError **error)
+{
+    g_autofree char *option = g_strdup_printf("--server-port=%u", port);
+
+    return run_helper_set(job, side, error, option, NULL);
+}
+
+/* --- announce -----------------------------------------------------------------------------------
+ */
+
+gboolean step_announce(Job *job, GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+
+    /* The daemon emits PrepareForUpgrade when it sees this step in the record; it must be there to
+     * see it. */
+    if (!run_unit(job, UNIT_START, "timesten-upgraded.service", &problem))
+        g_warning("Applications are not told: %s, ignoring", problem->message);
+    /* The generator locks the socket unit against a stop by hand for as long as the job is
+     * unfinished. */
+    return run_daemon_reload(job, error);
+}
+
+gboolean step_announce_undo(Job *job, GError **error)
+{
+    return TRUE; /* the record itself is the announcement's end */
+}
+
+/* --- start-new-daemon ---------------------------------------------------------------------------
+ */
+
+/* -insecure-backwards-compat is read at the daemon's start only (facts 2.2). */
+static gboolean prepare_compat(Job *job, gboolean *ret_changed, GError **error)
+{
+    const char *step = "start-new-daemon";
+
+    *ret_changed = FALSE;
+    if (!rules_need_backwards_compat(&job->from.facts->release, &job->to.facts->release))
+        return TRUE;
+    if (!note_once(job, step, "compat-before", job->to.facts->backwards_compat ? "yes" : "no",
+                   error))
+        return FALSE;
+    if (job->to.facts->backwards_compat)
+        return TRUE;
+    *ret_changed = TRUE;
+    return run_helper_set(job, &job->to, error, "--backwards-compat=yes", NULL);
+}
+
+static gboolean release_public_ports(Job *job, GError **error)
+{
+    g_autoptr(GString) option = g_string_new("--if-port=");
+
+    for (guint i = 0; i < job->inventory->servers->len; i++)
+        g_string_append_printf(option, "%s%u", i ? "," : "",
+                               ((ServerConfig *)job->inventory->servers->pdata[i])->port);
+    return run_helper_set(job, &job->to, error, "--server-port=0", option->str, NULL);
+}
+
+gboolean step_start_new_daemon(Job *job, GError **error)
+{
+    const char *step = "start-new-daemon";
+    g_autofree char *state = run_unit_state(job, job->to.unit, error);
+    gboolean active, compat_changed;
+
+    if (!state)
+        return FALSE;
+    active = g_str_equal(state, "active");
+    if (!note_once(job, step, "was-active", active ? "yes" : "no", error) ||
+        !release_public_ports(job, error) || !prepare_compat(job, &compat_changed, error))
+        return FALSE;
+    if (!run_unit(job, active && compat_changed ? UNIT_RESTART : UNIT_START, job->to.unit, error))
+        return FALSE;
+    return await_or_fail(job, &job->to, daemon_is_up, DAEMON_UP_USEC,
+                         "The start of the main daemon", error);
+}
+
+gboolean step_start_new_daemon_undo(Job *job, GError **error)
+{
+    const char *step = "start-new-daemon";
+    gboolean restore_compat = g_strcmp0(job_noted(job, step, "compat-before"), "no") == 0;
+    gboolean was_active = noted_yes(job, step, "was-active");
+
+    if (!job_noted(job, step, "was-active"))
+        return TRUE; /* it never touched anything */
+    if (restore_compat && !run_helper_set(job, &job->to, error, "--backwards-compat=no", NULL))
+        return FALSE;
+    if (!was_active)
+        return run_unit(job, UNIT_STOP, job->to.unit, error);
+    return !restore_compat || run_unit(job, UNIT_RESTART, job->to.unit, error);
+}
+
+/* --- stop-old-server ----------------------------------------------------------------------------
+ */
+
+gboolean step_stop_old_server(Job *job, GError **error)
+{
+    static const UtilityId tries[] = { UTILITY_SERVER_STOP, UTILITY_SERVER_STOP_FORCE };
+    g_autoptr(TimesTenStatus) status = run_status(job, &job->from, error);
+    gboolean down;
+
+    if (!status ||
+        !note_once(job, "stop-old-server", "was-running", status->server_pid ? "yes" : "no", error))
+        return FALSE;
+    down = status->server_pid == 0;
+    for (guint i = 0; i < G_N_ELEMENTS(tries) && !down; i++) {
+        g_autoptr(UtilityResult) result = run_utility(job, &job->from, tries[i], NULL, error);
+
+        if (!result ||
+            !await_status(job, &job->from, server_is_down, SERVER_DOWN_USEC, &down, error))
+            return FALSE;
+        if (!down && result->reason)
+            g_warning("%s", result->reason);
+    }
+    if (!down) {
+        g_set_error(error, TU_ERROR, TU_ERROR_UTILITY_FAILED,
+                    "The TimesTen Server of instance %s (pid %" G_GUINT64_FORMAT
+                    ") does not stop. End its clients' requests, then try again",
+                    job->from.config->name, status->server_pid);
+        return FALSE;
+    }
+    /* The server has let each request end and dropped its clients; what the relay still holds is
+     * dead. */
+    return run_keeper(job, error, "cut");
+}
+
+/* Starts a side's server on its private port, from whatever state it is in. */
+static gboolean bring_server_up(Job *job, Side *side, GError **error)
+{
+    g_autoptr(TimesTenStatus) status = NULL;
+
+    if (!set_server_port(job, side, side->backend_port, error))
+        return FALSE;
+    status = run_status(job, side, error);
+    if (!status || server_is_up(side, status))
+        return status != NULL;
+    if (status
+            ->server_pid) { /* on another port: the option file is read at a server's start only */
+        g_autoptr(UtilityResult) stopped =
+            run_utility_checked(job, side, UTILITY_SERVER_STOP, NULL, error);
+
+        if (!stopped || !await_or_fail(job, side, server_is_down, SERVER_DOWN_USEC,
+                                       "The stop of the server", error))
+            return FALSE;
+    }
+    for (guint attempt = 0; attempt < 2; attempt++) {
+        g_autoptr(UtilityResult) started =
+            run_utility(job, side, UTILITY_SERVER_START, NULL, error);
+        gboolean up = FALSE;
+
+        if (!started)
+            return FALSE;
+        /* Its word is not believed either way: ttStatus and a connect decide. */
+        if (!await_status(job, side, server_is_up, attempt ? SERVER_UP_USEC : 10 * USEC_PER_SEC,
+                          &up, error) ||
+            up)
+            return up;
+        if (attempt && started->reason)
+            g_warning("%s", started->reason);
+    }
+    g_set_error(
+        error, TU_ERROR, TU_ERROR_UTILITY_FAILED,
+        "The TimesTen Server of instance %s does not answer on its port %u (ttStatus and a "
+        "connect were tried for a minute). See tterrors.log in %s, and who has the port with ss "
+        "-ltnp",
+        side->config->name, side->backend_port, side->facts->daemon_home);
+    return FALSE;
+}
+
+gboolean step_stop_old_server_undo(Job *job, GError **error)
+{
+    if (!noted_yes(job, "stop-old-server", "was-running"))
+        return TRUE;
+    return run_unit(job, UNIT_START, job->from.unit, error) &&
+           await_or_fail(job, &job->from, daemon_is_up, DAEMON_UP_USEC,
+                         "The start of the main daemon", error) &&
+           bring_server_up(job, &job->from, error);
+}
+
+/* --- start-new-server ---------------------------------------------------------------------------
+ */
+
+gboolean step_start_new_server(Job *job, GError **error)
+{
+    const char *step = "start-new-server";
+    g_autoptr(TimesTenStatus) status = run_status(job, &job->to, error);
+
+    if (!status || !note_once(job, step, "was-running", status->server_pid ? "yes" : "no", error))
+        return FALSE;
+    return bring_server_up(job, &job->to, error);
+}
+
+gboolean step_start_new_server_undo(Job *job, GError **error)
+{
+    const char *was_running = job_noted(job, "start-new-server", "was-running");
+    g_autoptr(UtilityResult) result = NULL;
+
+    if (!was_running || g_str_equal(was_running, "yes"))
+        return TRUE; /* it ran on its own port before, for somebody else */
+    if (!set_server_port(job, &job->to, 0, error))
+        return FALSE;
+    result = run_utility(job, &job->to, UTILITY_SERVER_STOP, NULL, error);
+    return result && await_or_fail(job, &job->to, server_is_down, SERVER_DOWN_USEC,
+                                   "The stop of the server", error);
+}
+
+/* --- retire-old ---------------------------------------------------------------------------------
+ */
+
+gboolean step_retire_old(Job *job, GError **error)
+{
+    return set_server_port(job, &job->from, 0, error);
+}

@@ -1,0 +1,95 @@
+/* Steps that touch the public port, and the commit. */
+#include "job/steps.h"
+#include "job/meter.h"
+#include "job/runner.h"
+#include "common/error.h"
+#include "common/names.h"
+#include "common/text.h"
+#include "port/keeper.h"
+#include "state/backing.h"
+
+/* Should the worker die for good while sessions drain, the keeper cuts them itself after this much
+ * more. */
+#define DRAIN_SAFETY_USEC (120 * USEC_PER_SEC)
+
+/* The hold's limit counts from the first begin, so a worker that begins again does not lengthen it.
+ */
+static guint64 hold_left(const Job *job)
+{
+    guint64 end = job->outage_since + job->options.hold_limit_usec;
+    guint64 now = g_get_real_time();
+
+    return end > now ? end - now : 0;
+}
+
+gboolean step_hold(Job *job, GError **error)
+{
+    g_autofree char *unit = unit_server(job->server->name);
+    guint64 left = hold_left(job);
+
+    if (!run_unit(job, UNIT_START, unit, error))
+        return FALSE;
+    if (left == 0)
+        return run_keeper(job, error, "refuse");
+    return run_keeper(job, error, "hold %" G_GUINT64_FORMAT, left);
+}
+
+gboolean step_hold_undo(Job *job, GError **error)
+{
+    g_autofree char *backend = job_backend(&job->from);
+
+    return run_keeper(job, error, "open %s", backend);
+}
+
+gboolean step_drain(Job *job, GError **error)
+{
+    guint64 begun = g_get_monotonic_time();
+    guint64 left = hold_left(job);
+
+    if (left && !run_keeper(job, error, "drain %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT,
+                            job->options.drain_usec + DRAIN_SAFETY_USEC, left))
+        return FALSE;
+    for (;;) {
+        g_autoptr(KeeperStatus) status = keeper_status_read(job->server->name);
+        guint64 waited = g_get_monotonic_time() - begun;
+
+        /* Sessions that are left are ended by the old server's own graceful stop, the next step. */
+        if (!status || status->sessions == 0 || waited >= job->options.drain_usec)
+            return TRUE;
+        meter_advance(job->meter, (double)waited / job->options.drain_usec, "%u sessions still run",
+                      status->sessions);
+        if (!job_sleep(job, 100 * USEC_PER_MSEC, error))
+            return FALSE;
+    }
+}
+
+gboolean step_commit(Job *job, GError **error)
+{
+    g_autoptr(KeeperStatus) status = keeper_status_read(job->server->name);
+    Backing backing = {
+        .instance = job->request->to,
+        .previous = job->request->from,
+        .job = job->request->id,
+        .since = g_get_real_time(),
+    };
+
+    if (status && status->state == KEEPER_OPEN) {
+        g_set_error(error, TU_ERROR, TU_ERROR_PORT_NOT_HELD,
+                    "Somebody opened the port of server %s during the upgrade, so clients may have "
+                    "written to the old databases. Nothing was switched; start again",
+                    job->server->name);
+        return FALSE;
+    }
+    return step_no_connections(job, error) && backing_commit(job->server->name, &backing, error);
+}
+
+gboolean step_resume(Job *job, GError **error)
+{
+    g_autofree char *backend = job_backend(&job->to);
+
+    /* First what a keeper that starts anew would read, then the keeper that runs. */
+    if (!run_daemon_reload(job, error) || !run_keeper(job, error, "open %s", backend))
+        return FALSE;
+    job->outage_since = 0;
+    return TRUE;
+}

@@ -1,0 +1,38 @@
+/* The steps that plans are made of, by what they touch. */
+#pragma once
+
+#include "job/plan.h"
+
+/* check.c */
+gboolean step_check(Job *job, GError **error);
+/* step-daemon.c: main daemons and servers of the two instances */
+gboolean step_announce(Job *job, GError **error);
+gboolean step_announce_undo(Job *job, GError **error);
+gboolean step_start_new_daemon(Job *job, GError **error);
+gboolean step_start_new_daemon_undo(Job *job, GError **error);
+gboolean step_stop_old_server(Job *job, GError **error);
+gboolean step_stop_old_server_undo(Job *job, GError **error);
+gboolean step_start_new_server(Job *job, GError **error);
+gboolean step_start_new_server_undo(Job *job, GError **error);
+gboolean step_retire_old(Job *job, GError **error);
+/* step-port.c: the public port, and the commit */
+gboolean step_hold(Job *job, GError **error);
+gboolean step_hold_undo(Job *job, GError **error);
+gboolean step_drain(Job *job, GError **error);
+gboolean step_commit(Job *job, GError **error);
+gboolean step_resume(Job *job, GError **error);
+/* step-data.c: the databases */
+gboolean step_quiesce(Job *job, GError **error);
+gboolean step_quiesce_undo(Job *job, GError **error);
+gboolean step_export(Job *job, GError **error);
+gboolean step_export_undo(Job *job, GError **error);
+gboolean step_import(Job *job, GError **error);
+gboolean step_import_undo(Job *job, GError **error);
+gboolean step_verify(Job *job, GError **error);
+guint64 step_export_estimate(const Job *job);
+guint64 step_import_estimate(const Job *job);
+guint64 step_verify_estimate(const Job *job);
+
+/* An error naming the connections that applications have on the old databases, or TRUE where there
+ * are none. */
+gboolean step_no_connections(Job *job, GError **error);
