@@ -1,0 +1,200 @@
+#include "daemon/ask.h"
+#include "daemon/daemon.h"
+#include "daemon/log.h"
+#include "common/error.h"
+#include "common/names.h"
+#include "common/text.h"
+#include "systemd/transient.h"
+
+#include <unistd.h>
+#include <glib/gstdio.h>
+
+#define WORKER     LIBEXECDIR "/upgrade-job"
+#define LIMIT_USEC (5 * 60 * USEC_PER_SEC) /* a check asks every database a few things */
+/* Checks cost the host something, and anybody with an active session may ask for them. */
+#define ASKS_LIMIT 4
+
+typedef struct {
+    Daemon *daemon;
+    char *key; /* what is asked: the same question is asked once */
+    const char *type;
+    const char *verb;
+    char *unit;
+    char *output;
+    GPtrArray *calls; /* Call, that wait for it */
+    UnitCall *run;
+} Ask;
+
+static void ask_free(Ask *ask)
+{
+    unit_call_free(ask->run);
+    g_ptr_array_unref(ask->calls);
+    g_free(ask->key);
+    g_free(ask->unit);
+    g_free(ask->output);
+    g_free(ask);
+}
+
+void ask_free_all(Daemon *daemon)
+{
+    for (guint i = 0; i < daemon->asks->len; i++)
+        ask_free(daemon->asks->pdata[i]);
+    g_ptr_array_unref(daemon->asks);
+}
+
+/* "error BUSNAME message" in any line: what the program says before it ends with 1. */
+static gboolean told_error(const char *output, GError **error)
+{
+    g_auto(GStrv) lines = g_strsplit(output, "\n", -1);
+
+    for (guint i = 0; lines[i]; i++) {
+        g_auto(GStrv) words = g_strsplit(lines[i], " ", 3);
+        TuError code;
+
+        if (g_strv_length(words) == 3 && g_str_equal(words[0], "error") &&
+            tu_error_from_bus_name(words[1], &code)) {
+            g_set_error_literal(error, TU_ERROR, code, words[2]);
+            return TRUE;
+        }
+    }
+    return FALSE;
+}
+
+/* The last line that is not empty: warnings of libraries come before the answer. */
+static const char *last_line(char *output)
+{
+    char *newline;
+
+    g_strchomp(output);
+    newline = strrchr(output, '\n');
+    return newline ? newline + 1 : output;
+}
+
+static GVariant *judge(const Ask *ask, const TransientOutcome *outcome, GError **error)
+{
+    g_autofree char *output = g_utf8_make_valid(outcome->output, -1);
+    g_autofree char *shown = text_one_line(output, 400);
+    g_autoptr(GError) problem = NULL;
+    GVariant *answer = NULL;
+
+    if (outcome->timed_out)
+        g_set_error(error, TU_ERROR, TU_ERROR_DEADLINE_PASSED,
+                    "upgrade-job %s took longer than 5 min. journalctl -u %s tells more", ask->verb,
+                    ask->unit);
+    else if (outcome->exit_status == 0)
+        answer =
+            g_variant_parse(G_VARIANT_TYPE(ask->type), last_line(output), NULL, NULL, &problem);
+    if (outcome->timed_out || answer)
+        return answer ? g_variant_ref_sink(answer) : NULL;
+    if (problem)
+        g_set_error(error, TU_ERROR, TU_ERROR_FAILED,
+                    "The answer of upgrade-job %s cannot be read: %s. It printed: %s", ask->verb,
+                    problem->message, *shown ? shown : "nothing");
+    else if (outcome->exit_status < 0)
+        g_set_error(error, TU_ERROR, TU_ERROR_FAILED, "upgrade-job %s could not be run: %s",
+                    ask->verb, outcome->result);
+    else if (!told_error(output, error))
+        g_set_error(error, TU_ERROR, TU_ERROR_FAILED,
+                    "upgrade-job %s ended with status %d. It printed: %s", ask->verb,
+                    outcome->exit_status, *shown ? shown : "nothing");
+    return NULL;
+}
+
+static void on_done(const TransientOutcome *outcome, const GError *asked, gpointer data)
+{
+    Ask *ask = data;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GVariant) answer = NULL;
+
+    if (asked) {
+        error = g_error_copy(asked);
+    } else {
+        transient_forget(ask->daemon->bus, ask->unit);
+        answer = judge(ask, outcome, &error);
+    }
+    g_unlink(ask->output);
+    for (guint i = 0; i < ask->calls->len; i++) {
+        Call *call = ask->calls->pdata[i];
+
+        /* A check's one value is the whole answer; a plan's tuple is the body itself. */
+        if (!answer)
+            call_fail(call, error);
+        else if (ask->type[0] == '(')
+            call_reply(call, answer);
+        else
+            call_reply(call, g_variant_new_tuple(&answer, 1));
+    }
+    g_ptr_array_remove_fast(ask->daemon->asks, ask);
+    ask_free(ask);
+}
+
+static Ask *find(const Daemon *daemon, const char *key)
+{
+    for (guint i = 0; i < daemon->asks->len; i++)
+        if (g_str_equal(((Ask *)daemon->asks->pdata[i])->key, key))
+            return daemon->asks->pdata[i];
+    return NULL;
+}
+
+/* Makes the question's unit; NULL where systemd cannot be asked. */
+static Ask *start(Call *call, const char *verb, const char *type, const char *options, char **key)
+{
+    static guint questions;
+    Daemon *daemon = call->object->daemon;
+    g_autofree char *number = g_strdup_printf("%d.%u", (int)getpid(), ++questions);
+    g_autofree char *file = g_strdup_printf("instance/%s-%s.out", verb, number);
+    char *argv[] = { (char *)WORKER, (char *)verb, call->server, call->to, (char *)options, NULL };
+    Ask *ask = g_new0(Ask, 1);
+
+    *ask = (Ask){ .daemon = daemon,
+                  .key = g_steal_pointer(key),
+                  .type = type,
+                  .verb = verb,
+                  .unit = transient_name(verb, number, NULL),
+                  .output = path_runtime(file),
+                  .calls = g_ptr_array_new() };
+    ask->run =
+        transient_run(daemon->bus,
+                      &(TransientSpec){ .unit = ask->unit,
+                                        .description = "Look whether TimesTen can be upgraded",
+                                        .argv = argv,
+                                        .output = ask->output,
+                                        .limit_usec = LIMIT_USEC,
+                                        .fresh = TRUE },
+                      on_done, ask);
+    if (!ask->run) {
+        ask_free(ask);
+        return NULL;
+    }
+    g_ptr_array_add(daemon->asks, ask);
+    return ask;
+}
+
+static void ask_worker(Call *call, const char *verb, const char *type)
+{
+    g_autofree char *options = g_variant_print(call->options, TRUE);
+    g_autofree char *key = g_strdup_printf("%s\n%s\n%s\n%s", verb, call->server, call->to, options);
+    Ask *ask = find(call->object->daemon, key);
+
+    if (!ask && call->object->daemon->asks->len >= ASKS_LIMIT) {
+        call_fail_with(call, TU_ERROR_BUSY, "%d checks are at work. Wait for one of them",
+                       ASKS_LIMIT);
+        return;
+    }
+    if (!ask && !(ask = start(call, verb, type, options, &key))) {
+        call_fail_with(call, TU_ERROR_FAILED,
+                       "upgrade-job %s cannot be run: systemd cannot be asked", verb);
+        return;
+    }
+    g_ptr_array_add(ask->calls, call);
+}
+
+void ask_check(Call *call)
+{
+    ask_worker(call, "check", "a(sssss)");
+}
+
+void ask_plan(Call *call)
+{
+    ask_worker(call, "plan", "(sa(ssbt))");
+}

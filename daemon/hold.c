@@ -1,0 +1,148 @@
+#include "daemon/hold.h"
+#include "daemon/control.h"
+#include "daemon/daemon.h"
+#include "daemon/instance.h"
+#include "daemon/jobs.h"
+#include "daemon/log.h"
+#include "daemon/options.h"
+#include "daemon/probe.h"
+#include "daemon/publish.h"
+#include "daemon/server.h"
+#include "common/error.h"
+#include "common/text.h"
+
+#define LIMIT_MAX_USEC                                                                             \
+    (3600 * USEC_PER_SEC) /* a client that hangs is worse off than one refused                     \
+                           */
+
+/* What both need: nobody else works on the port, and the keeper is one that can be ordered so. */
+static gboolean check_server(Call *call, GError **error)
+{
+    const Server *server = (const Server *)call->object;
+    const Job *job = jobs_unfinished(call->object->daemon, server->config->name);
+
+    if (server->config->mode != MODE_RELAY) {
+        g_set_error(error, TU_ERROR, TU_ERROR_NOT_POSSIBLE,
+                    "Server %s has Mode=inherit, which is not available yet. Set Mode=relay in %s",
+                    server->config->name, server->config->file);
+        return FALSE;
+    }
+    if (job) {
+        g_set_error(error, TU_ERROR, TU_ERROR_BUSY,
+                    "Job %" G_GUINT64_FORMAT " works on server %s. Wait for its end, or cancel it",
+                    job->id, server->config->name);
+        return FALSE;
+    }
+    if (server->under_control) {
+        g_set_error(error, TU_ERROR, TU_ERROR_BUSY,
+                    "Server %s is being held or resumed at this moment. Try again",
+                    server->config->name);
+        return FALSE;
+    }
+    call_set(&call->server, server->config->name);
+    return TRUE;
+}
+
+gboolean hold_prepare(Call *call, GError **error)
+{
+    g_autoptr(GVariant) options = NULL;
+    guint64 limit;
+
+    g_variant_get(call->arguments, "(t@a{sv})", &limit, &options);
+    if (!options_take(call, options, NULL, error))
+        return FALSE;
+    if (limit == 0 || limit > LIMIT_MAX_USEC) {
+        g_set_error(error, TU_ERROR, TU_ERROR_INVALID_OPTION,
+                    "limit_usec is %" G_GUINT64_FORMAT
+                    ", but must be 1 µs to 1 hour (3600000000 µs): connects must not wait for ever",
+                    limit);
+        return FALSE;
+    }
+    return check_server(call, error);
+}
+
+gboolean resume_prepare(Call *call, GError **error)
+{
+    g_autoptr(GVariant) options = g_variant_get_child_value(call->arguments, 0);
+
+    return options_take(call, options, NULL, error) && check_server(call, error);
+}
+
+static void on_said(const GError *error, gpointer data)
+{
+    Call *call = data;
+    Server *server = (Server *)call->object;
+
+    server->under_control = FALSE;
+    publish_mark(&server->object);
+    if (error) {
+        log_line(LOG_WARNING, &(LogFields){ .server = call->server, .code = log_code(error) },
+                 "%s of server %s failed: %s", call->row->name, call->server, error->message);
+        call_fail(call, error);
+        return;
+    }
+    log_line(LOG_NOTICE, &(LogFields){ .server = call->server },
+             "%s of server %s, asked by user %u", call->row->name, call->server, call_person(call));
+    call_reply(call, NULL);
+}
+
+static void say(Call *call, const char *command)
+{
+    ((Server *)call->object)->under_control = TRUE;
+    control_say(call->object->daemon->event, call->server, command, on_said, call);
+}
+
+void hold_act(Call *call)
+{
+    g_autofree char *command = NULL;
+    guint64 limit;
+
+    g_variant_get_child(call->arguments, 0, "t", &limit);
+    command = g_strdup_printf("hold %" G_GUINT64_FORMAT, limit);
+    say(call, command);
+}
+
+/* Now the backend's port is known, or is not. */
+static void on_facts(const InstanceFacts *facts, const GError *error, gpointer data)
+{
+    Call *call = data;
+    Server *server = (Server *)call->object;
+    const Inventory *inventory = call->object->daemon->inventory;
+    g_autofree char *command = NULL;
+    const InstanceConfig *instance;
+    g_autoptr(GError) gone = NULL;
+
+    server->under_control = FALSE;
+    if (error || server->object.gone) {
+        if (!error)
+            gone = g_error_new(TU_ERROR, TU_ERROR_NO_SUCH_SERVER, "Server %s is no longer there",
+                               call->server);
+        call_fail(call, error ? error : gone);
+        return;
+    }
+    instance = inventory_instance(inventory, server->config->instance, &gone);
+    if (!instance) {
+        call_fail(call, gone);
+        return;
+    }
+    command =
+        g_strdup_printf("open 127.0.0.1:%u", inventory_backend_port(inventory, server->config,
+                                                                    instance, facts->server_port));
+    say(call, command);
+}
+
+void resume_act(Call *call)
+{
+    Server *server = (Server *)call->object;
+    Instance *instance = instance_find(call->object->daemon, server->config->instance);
+
+    if (!instance) {
+        call_fail_with(call, TU_ERROR_INVALID_CONFIGURATION,
+                       "Instance %s, which backs server %s, is not declared correctly. "
+                       "GetInstance tells why",
+                       server->config->instance, call->server);
+        return;
+    }
+    server->under_control = TRUE;
+    probe_need(instance, on_facts, call);
+}

@@ -1,0 +1,323 @@
+/* One job on the bus: its properties, and Cancel. What it is made of is in jobs.h. */
+#include "daemon/jobs.h"
+#include "daemon/call.h"
+#include "daemon/daemon.h"
+#include "daemon/log.h"
+#include "daemon/options.h"
+#include "common/error.h"
+#include "common/names.h"
+#include "common/nick.h"
+#include "common/text.h"
+
+/* --- what is true of a job -----------------------------------------------------------------------
+ */
+
+/* Asked for, cancelled, and its worker never wrote a line: nothing was changed, and nothing will
+ * be. */
+static gboolean never_began(const Job *job)
+{
+    return job->summary && job->cancelled && !job->start && job->summary->starts == 0 &&
+           job->summary->steps->len == 0 && !unit_watch_runs(job->unit);
+}
+
+gboolean job_is_finished(const Job *job)
+{
+    return job->damage || !job->summary || job->summary->finished || never_began(job);
+}
+
+const char *job_state(const Job *job)
+{
+    static const char *const words[] = { "waiting", "running", "cancelling", "undoing", NULL };
+    gboolean runs = unit_watch_runs(job->unit);
+    const char *word = "running";
+
+    if (job_is_finished(job))
+        return "finished";
+    if (job->summary->starts == 0 && job->summary->steps->len == 0)
+        return "queued";
+    if (job->summary->undoing)
+        word = "undoing";
+    for (guint i = 0; runs && job->progress && words[i]; i++)
+        if (g_strcmp0(job->progress->state, words[i]) == 0)
+            word = words[i];
+    /* The wish is on disk; the worker may not have seen it yet. */
+    if (job->cancelled && (g_str_equal(word, "running") || g_str_equal(word, "waiting")))
+        return "cancelling";
+    return runs || !unit_watch_answered(job->unit) || job->summary->undoing ? word : "waiting";
+}
+
+const char *job_result(const Job *job)
+{
+    if (!job_is_finished(job))
+        return "";
+    if (job->damage || !job->summary)
+        return "needs-attention";
+    if (never_began(job))
+        return "failed";
+    return job->summary->result ? job->summary->result : "needs-attention";
+}
+
+const char *job_error_name(const Job *job)
+{
+    if (job->damage)
+        return tu_error_row(TU_ERROR_RECORD_DAMAGED)->bus_name;
+    if (never_began(job))
+        return tu_error_row(TU_ERROR_FAILED)->bus_name;
+    return job->summary && job->summary->error ? job->summary->error : "";
+}
+
+const char *job_error_message(const Job *job)
+{
+    if (job->damage)
+        return job->damage;
+    if (never_began(job))
+        return "The worker of the job could not be started; nothing was changed";
+    return job->summary && job->summary->message ? job->summary->message : "";
+}
+
+guint64 job_finished_usec(const Job *job)
+{
+    if (!job_is_finished(job) || !job->summary)
+        return 0;
+    if (job->summary->finished)
+        return job->summary->finished_usec;
+    return job->request ? job->request->created : 0;
+}
+
+double job_progress(const Job *job)
+{
+    if (job_is_finished(job))
+        return g_str_equal(job_result(job), "done") ? 1 : 0;
+    return job->progress ? CLAMP(job->progress->fraction, 0, 1) : 0;
+}
+
+gboolean job_can_cancel(const Job *job, GError **error)
+{
+    const RecordStep *commit = job->summary ? record_find_step(job->summary, "commit") : NULL;
+    const char *why = NULL;
+    int code = TU_ERROR_TOO_LATE;
+
+    if (job->damage) {
+        why = job->damage;
+        code = TU_ERROR_RECORD_DAMAGED;
+    } else if (job_is_finished(job)) {
+        why = "it has ended";
+    } else if (commit && commit->state != STEP_PENDING) {
+        /* Already the intent: whether the rename behind it happened, only the worker can see. */
+        why = "the change was committed, so it only goes forward";
+    } else if (job->summary->undoing && !job->cancelled) {
+        why = "it is undoing itself already";
+    }
+    if (!why)
+        return TRUE;
+    g_set_error(error, TU_ERROR, code, "Job %" G_GUINT64_FORMAT " cannot be cancelled: %s", job->id,
+                why);
+    return FALSE;
+}
+
+/* --- properties ----------------------------------------------------------------------------------
+ */
+
+#define JOB(object) ((const Job *)(object))
+
+static GVariant *text(const char *value)
+{
+    g_autofree char *valid = value ? g_utf8_make_valid(value, -1) : NULL;
+
+    return g_variant_new_string(valid ? valid : "");
+}
+
+static GVariant *get_id(const Object *object)
+{
+    return g_variant_new_uint64(JOB(object)->id);
+}
+
+static GVariant *get_kind(const Object *object)
+{
+    return text(JOB(object)->request ? JOB(object)->request->kind : NULL);
+}
+
+static GVariant *get_server(const Object *object)
+{
+    return text(JOB(object)->request ? JOB(object)->request->server : NULL);
+}
+
+static GVariant *get_from(const Object *object)
+{
+    return text(JOB(object)->request ? JOB(object)->request->from : NULL);
+}
+
+static GVariant *get_to(const Object *object)
+{
+    return text(JOB(object)->request ? JOB(object)->request->to : NULL);
+}
+
+static GVariant *get_method(const Object *object)
+{
+    return text(JOB(object)->request ? JOB(object)->request->method : NULL);
+}
+
+static GVariant *get_state(const Object *object)
+{
+    return text(job_state(JOB(object)));
+}
+
+static GVariant *get_result(const Object *object)
+{
+    return text(job_result(JOB(object)));
+}
+
+static GVariant *get_step(const Object *object)
+{
+    const Job *job = JOB(object);
+
+    if (job_is_finished(job))
+        return text(NULL);
+    for (guint i = 0; i < job->summary->steps->len; i++) {
+        const RecordStep *step = job->summary->steps->pdata[i];
+
+        if (step->state == STEP_RUNNING || step->state == STEP_UNDOING)
+            return text(step->id);
+    }
+    return text(job->progress ? job->progress->step : NULL);
+}
+
+static GVariant *get_steps(const Object *object)
+{
+    const RecordSummary *summary = JOB(object)->summary;
+    g_auto(GVariantBuilder) list = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("a(sss)"));
+
+    for (guint i = 0; summary && i < summary->steps->len; i++) {
+        const RecordStep *step = summary->steps->pdata[i];
+
+        g_variant_builder_add(&list, "(@s@ss)", text(step->id), text(step->description),
+                              nick_of(step_state_nicks, step->state));
+    }
+    return g_variant_builder_end(&list);
+}
+
+static GVariant *get_progress(const Object *object)
+{
+    return g_variant_new_double(job_progress(JOB(object)));
+}
+
+static GVariant *get_remaining(const Object *object)
+{
+    const Job *job = JOB(object);
+
+    return g_variant_new_uint64(job_is_finished(job) ? 0
+                                : job->progress      ? job->progress->remaining_usec
+                                                     : USEC_NEVER);
+}
+
+/* While it runs from the progress; after the end from the record, where the worker notes it. */
+static GVariant *get_held(const Object *object)
+{
+    const Job *job = JOB(object);
+    const char *noted =
+        job->summary ? g_hash_table_lookup(job->summary->values, "held_usec") : NULL;
+    guint64 held = 0;
+
+    if (job->progress)
+        held = job->progress->held_usec;
+    else if (noted)
+        text_parse_uint64(noted, 0, G_MAXUINT64, &held);
+    return g_variant_new_uint64(held);
+}
+
+static GVariant *get_error(const Object *object)
+{
+    return g_variant_new("(@s@s)", text(job_error_name(JOB(object))),
+                         text(job_error_message(JOB(object))));
+}
+
+static GVariant *get_started_by(const Object *object)
+{
+    return g_variant_new_uint32(JOB(object)->request ? JOB(object)->request->uid : G_MAXUINT32);
+}
+
+static GVariant *get_started(const Object *object)
+{
+    return g_variant_new_uint64(JOB(object)->request ? JOB(object)->request->created : 0);
+}
+
+static GVariant *get_finished(const Object *object)
+{
+    return g_variant_new_uint64(job_finished_usec(JOB(object)));
+}
+
+static GVariant *get_can_cancel(const Object *object)
+{
+    const Job *job = JOB(object);
+
+    return g_variant_new_boolean(!job->cancelled && job_can_cancel(job, NULL));
+}
+
+/* --- Cancel --------------------------------------------------------------------------------------
+ */
+
+static gboolean prepare_cancel(Call *call, GError **error)
+{
+    Job *job = (Job *)call->object;
+    g_autoptr(GVariant) options = g_variant_get_child_value(call->arguments, 0);
+
+    if (!options_take(call, options, NULL, error) || !job_can_cancel(job, error))
+        return FALSE;
+    call_set(&call->server, job->request->server);
+    call_set(&call->from, job->request->from);
+    call_set(&call->to, job->request->to);
+    call_set(&call->method, job->request->method);
+    return TRUE;
+}
+
+static void act_cancel(Call *call)
+{
+    Job *job = (Job *)call->object;
+    g_autoptr(Object) keep = object_ref(job);
+    g_autoptr(GError) error = NULL;
+    guint32 uid = call_person(call);
+
+    if (job->cancelled || request_cancel(job->id, uid, &error)) {
+        if (!job->cancelled)
+            log_line(LOG_NOTICE, &(LogFields){ .server = job->request->server, .job = job->id },
+                     "User %u asked to cancel job %" G_GUINT64_FORMAT, uid, job->id);
+        call_reply(call, NULL);
+        job_refresh(job);
+    } else {
+        call_fail(call, error);
+    }
+}
+
+static const MethodRow methods[] = {
+    { "Cancel", "a{sv}", "", SD_BUS_PARAM(options), "org.timesten.upgrade1.cancel", prepare_cancel,
+      act_cancel },
+    { NULL },
+};
+
+static const PropertyRow properties[] = {
+    { "Id", "t", get_id, .constant = TRUE },
+    { "Kind", "s", get_kind },
+    { "Server", "s", get_server },
+    { "From", "s", get_from },
+    { "To", "s", get_to },
+    { "Method", "s", get_method },
+    { "State", "s", get_state },
+    { "Result", "s", get_result },
+    { "Step", "s", get_step },
+    { "Steps", "a(sss)", get_steps },
+    { "Progress", "d", get_progress },
+    { "RemainingUSec", "t", get_remaining },
+    { "HeldUSec", "t", get_held },
+    { "Error", "(ss)", get_error },
+    { "StartedByUID", "u", get_started_by, .constant = TRUE },
+    { "Started", "t", get_started, .constant = TRUE },
+    { "Finished", "t", get_finished },
+    { "CanCancel", "b", get_can_cancel },
+    { NULL },
+};
+
+const Interface job_interface = {
+    .name = TU_JOB_INTERFACE,
+    .methods = methods,
+    .properties = properties,
+};

@@ -1,0 +1,135 @@
+#include "daemon/options.h"
+#include "common/error.h"
+#include "common/text.h"
+
+#define DAY_USEC (24 * 3600 * USEC_PER_SEC)
+
+/* The methods that are there; those of the other words are told apart in target.c. */
+static const char *const methods[] = { "auto", "offline", "online", "in-place", NULL };
+
+const OptionRow job_options[] = {
+    { "method", "s", .words = methods },
+    { "hold-limit-usec", "t", USEC_PER_SEC, DAY_USEC, "1 s to 1 day, in µs" },
+    { "outage-limit-usec", "t", USEC_PER_SEC, G_MAXUINT64, "at least 1 s, in µs" },
+    { "drain-usec", "t", 0, DAY_USEC, "at most 1 day, in µs" },
+    { "parallel", "u", 1, 256, "1 to 256" },
+    { NULL },
+};
+
+static gboolean wrong(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
+static gboolean wrong(GError **error, const char *format, ...)
+{
+    g_autofree char *message = NULL;
+    va_list args;
+
+    va_start(args, format);
+    message = g_strdup_vprintf(format, args);
+    va_end(args);
+    g_set_error_literal(error, TU_ERROR, TU_ERROR_INVALID_OPTION, message);
+    return FALSE;
+}
+
+static const OptionRow *find(const OptionRow *known, const char *key)
+{
+    for (; known && known->key; known++)
+        if (g_str_equal(known->key, key))
+            return known;
+    return NULL;
+}
+
+static gboolean unknown(const OptionRow *known, const char *key, GError **error)
+{
+    g_autofree char *shown = text_one_line(key, 64);
+    g_autoptr(GString) keys = g_string_new(NULL);
+
+    for (; known && known->key; known++)
+        g_string_append_printf(keys, "%s%s", keys->len ? ", " : "", known->key);
+    return wrong(error, "Unknown option \"%s\". Known options: %s", shown,
+                 keys->len ? keys->str : "none");
+}
+
+static gboolean check_value(const OptionRow *row, GVariant *value, GError **error)
+{
+    guint64 number;
+
+    if (!g_str_equal(g_variant_get_type_string(value), row->type))
+        return wrong(error, "Option %s has type \"%s\", but must have type \"%s\"", row->key,
+                     g_variant_get_type_string(value), row->type);
+    if (row->words) {
+        g_autofree char *shown = text_one_line(g_variant_get_string(value, NULL), 64);
+        g_autofree char *list = g_strjoinv(", ", (char **)row->words);
+
+        return g_strv_contains(row->words, g_variant_get_string(value, NULL)) ||
+               wrong(error, "Option %s is \"%s\", but must be one of: %s", row->key, shown, list);
+    }
+    number = row->type[0] == 'u' ? g_variant_get_uint32(value) : g_variant_get_uint64(value);
+    return (number >= row->min && number <= row->max) ||
+           wrong(error, "Option %s is %" G_GUINT64_FORMAT ", but must be %s", row->key, number,
+                 row->range);
+}
+
+static int by_key(gconstpointer a, gconstpointer b)
+{
+    g_autoptr(GVariant) left = g_variant_get_child_value(*(GVariant *const *)a, 0);
+    g_autoptr(GVariant) right = g_variant_get_child_value(*(GVariant *const *)b, 0);
+
+    return strcmp(g_variant_get_string(left, NULL), g_variant_get_string(right, NULL));
+}
+
+gboolean options_take(Call *call, GVariant *options, const OptionRow *known, GError **error)
+{
+    g_autoptr(GPtrArray) entries = g_ptr_array_new_with_free_func((GDestroyNotify)g_variant_unref);
+    g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
+
+    for (gsize i = 0; i < g_variant_n_children(options); i++) {
+        g_autoptr(GVariant) value = NULL;
+        const OptionRow *row;
+        const char *key;
+
+        g_ptr_array_add(entries, g_variant_get_child_value(options, i));
+        g_variant_get_child(options, i, "{&sv}", &key, &value);
+        row = find(known, key);
+        if (!row)
+            return unknown(known, key, error);
+        if (!g_hash_table_add(seen, (gpointer)row->key))
+            return wrong(error, "Option %s is given twice. Leave one out", row->key);
+        if (!check_value(row, value, error))
+            return FALSE;
+    }
+    g_ptr_array_sort(entries, by_key);
+    call->options = g_variant_ref_sink(g_variant_new_array(
+        G_VARIANT_TYPE("{sv}"), (GVariant *const *)entries->pdata, entries->len));
+    return TRUE;
+}
+
+const char *options_word(GVariant *options, const char *key)
+{
+    const char *text = NULL;
+
+    g_variant_lookup(options, key, "&s", &text);
+    return text;
+}
+
+/* The options without the method, each as one text; options_take() sorted them. */
+static char **words_of(GVariant *options)
+{
+    g_autoptr(GPtrArray) words = g_ptr_array_new();
+
+    for (gsize i = 0; i < g_variant_n_children(options); i++) {
+        g_autoptr(GVariant) entry = g_variant_get_child_value(options, i);
+        g_autoptr(GVariant) key = g_variant_get_child_value(entry, 0);
+
+        if (!g_str_equal(g_variant_get_string(key, NULL), "method"))
+            g_ptr_array_add(words, g_variant_print(entry, TRUE));
+    }
+    g_ptr_array_add(words, NULL);
+    return (char **)g_ptr_array_free(g_steal_pointer(&words), FALSE);
+}
+
+gboolean options_same(GVariant *a, GVariant *b)
+{
+    g_auto(GStrv) left = words_of(a);
+    g_auto(GStrv) right = words_of(b);
+
+    return g_strv_equal((const char *const *)left, (const char *const *)right);
+}
