@@ -32,6 +32,10 @@ static const struct {
       "The upgrade service did not answer, or ended before it did: "
       "journalctl -u timesten-upgraded.service tells more" },
     { SD_BUS_ERROR_DISCONNECTED, TU_ERROR_FAILED, "The connection to the bus was lost" },
+    { "System.Error.ENOTCONN", TU_ERROR_FAILED,
+      "The bus cannot be reached, or the connection to it was lost" },
+    { "System.Error.ECONNRESET", TU_ERROR_FAILED,
+      "The bus cannot be reached, or the connection to it was lost" },
     { SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED, TU_ERROR_NOT_AUTHORIZED,
       "The service wants you to authenticate, and nobody could be asked" },
     { SD_BUS_ERROR_ACCESS_DENIED, TU_ERROR_NOT_AUTHORIZED, "Access was denied" },
@@ -131,12 +135,13 @@ static int keep_answer(sd_bus_message *answer, void *data, sd_bus_error *ret_err
     sd_bus_message **kept = data;
 
     *kept = sd_bus_message_ref(answer);
-    return sd_event_exit(sd_bus_get_event(sd_bus_message_get_bus(answer)), 0);
+    return 0;
 }
 
 static int stop_waiting(sd_event_source *source, const struct signalfd_siginfo *info, void *data)
 {
-    return sd_event_exit(sd_event_source_get_event(source), 0);
+    *(gboolean *)data = TRUE;
+    return 0;
 }
 
 sd_bus_message *bus_send_patiently(Session *session, sd_bus_message *call, guint64 timeout_usec,
@@ -145,10 +150,12 @@ sd_bus_message *bus_send_patiently(Session *session, sd_bus_message *call, guint
     g_autoptr(sd_event) event = NULL;
     g_autoptr(sd_bus_slot) slot = NULL;
     g_autoptr(sd_bus_message) answer = NULL;
+    gboolean stopped = FALSE;
     int r = sd_event_new(&event);
 
     if (r >= 0)
-        r = sd_event_add_signal(event, NULL, SIGINT | SD_EVENT_SIGNAL_PROCMASK, stop_waiting, NULL);
+        r = sd_event_add_signal(event, NULL, SIGINT | SD_EVENT_SIGNAL_PROCMASK, stop_waiting,
+                                &stopped);
     if (r >= 0)
         r = sd_event_add_signal(event, NULL, SIGTERM | SD_EVENT_SIGNAL_PROCMASK, stop_waiting,
                                 NULL);
@@ -156,8 +163,9 @@ sd_bus_message *bus_send_patiently(Session *session, sd_bus_message *call, guint
         r = sd_bus_attach_event(session->bus, event, SD_EVENT_PRIORITY_NORMAL);
     if (r >= 0)
         r = sd_bus_call_async(session->bus, &slot, call, keep_answer, &answer, timeout_usec);
-    if (r >= 0)
-        r = sd_event_loop(event);
+    /* No sd_event_exit(): the end of a loop closes the buses that are attached to it. */
+    while (r >= 0 && !answer && !stopped)
+        r = sd_event_run(event, UINT64_MAX);
     sd_bus_detach_event(session->bus);
     if (r < 0) {
         bus_fail(error, r, "Cannot wait for the service's answer");

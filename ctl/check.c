@@ -102,9 +102,10 @@ static void print_finding(const Finding *finding, FILE *file)
     g_autofree char *id = text_one_line(finding->id, 80);
     g_autofree char *subject = text_one_line(finding->subject, 200);
 
-    fprintf(file, "%s%-7s%s  %s%s%s%s%s\n", terminal_on(file, word_style(severity)), severity,
-            terminal_off(file), terminal_on(file, STYLE_BOLD), id, terminal_off(file),
-            *subject ? " " : "", subject);
+    terminal_put(file, word_style(severity), severity);
+    fprintf(file, "%*s", MAX(9 - (int)strlen(severity), 1), "");
+    terminal_put(file, STYLE_BOLD, id);
+    fprintf(file, "%s%s\n", *subject ? " " : "", subject);
     terminal_paragraph(file, "         ", STYLE_PLAIN, finding->message);
     if (*finding->remedy) {
         g_autofree char *lead = g_strdup_printf("       %s ", terminal_glyph("→", ">"));

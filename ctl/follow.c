@@ -29,6 +29,7 @@ typedef struct {
     ProgressMode mode;
     gint64 read_at; /* monotonic, of the job's data */
     gint64 lost_at; /* monotonic, of the first failed read; 0: the service answers */
+    gboolean ended;
     FollowEnd end;
     GError *problem;
 } Follow;
@@ -52,7 +53,7 @@ static void read_job(Follow *follow);
 static void end_with(Follow *follow, FollowEnd end)
 {
     follow->end = end;
-    sd_event_exit(follow->event, 0);
+    follow->ended = TRUE;
 }
 
 static void show(Follow *follow)
@@ -297,7 +298,9 @@ FollowEnd follow_job(Session *session, const char *path, Job **ret_job, GError *
         r = listen(&follow);
     if (r >= 0) {
         read_job(&follow);
-        r = sd_event_loop(follow.event);
+        /* No sd_event_exit(): the end of a loop closes the buses that are attached to it. */
+        while (r >= 0 && !follow.ended)
+            r = sd_event_run(follow.event, UINT64_MAX);
     }
     sd_bus_detach_event(session->bus);
     if (r < 0 && !follow.problem)

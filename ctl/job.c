@@ -47,6 +47,7 @@ static void print_problem(const Job *job, FILE *file)
 void job_report(Session *session, const Job *job)
 {
     FILE *file = report_file(job);
+    g_autofree char *title = g_strdup_printf("Job %" G_GUINT64_FORMAT, job->id);
     g_autofree char *outcome = word_outcome(job);
     g_autofree char *from = release_of(session, job->from);
     g_autofree char *to = release_of(session, job->to);
@@ -54,8 +55,8 @@ void job_report(Session *session, const Job *job)
     g_autofree char *took =
         text_timespan(job->finished > job->started ? job->finished - job->started : 0);
 
-    fprintf(file, "%sJob %" G_GUINT64_FORMAT "%s: ", terminal_on(file, word_style(job->result)),
-            job->id, terminal_off(file));
+    terminal_put(file, word_style(job->result), title);
+    fputs(": ", file);
     terminal_paragraph(file, "", STYLE_PLAIN, outcome);
     fprintf(file, "  Release: %s %s %s\n", from ? from : job->from,
             g_str_equal(job->result, "done") ? terminal_glyph("→", "->") : "stays, instead of",
@@ -194,13 +195,14 @@ int jobs_run(Session *session, char **arguments, GError **error)
 static void print_job(Session *session, const Job *job)
 {
     g_autoptr(Table) table = table_new("STEP", "STATE", "DOES", NULL);
+    g_autofree char *name = g_strdup_printf("Job %" G_GUINT64_FORMAT, job->id);
     g_autofree char *title = word_job(job);
     g_autofree char *user = word_user(job->started_by);
     g_autofree char *started = word_time(job->started);
     g_autofree char *line = progress_line(job, NULL, 0, 0);
 
-    printf("%sJob %" G_GUINT64_FORMAT "%s: %s of %s\n", terminal_on(stdout, STYLE_BOLD), job->id,
-           terminal_off(stdout), job->kind, title);
+    terminal_put(stdout, STYLE_BOLD, name);
+    printf(": %s of %s\n", job->kind, title);
     printf("  Started %s by %s\n", started, user);
     if (!job_is_finished(job))
         printf("  %s\n", line);

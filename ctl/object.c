@@ -75,10 +75,12 @@ static const Property job_properties[] = {
     {},
 };
 
+/* Names, states and descriptions are single lines of the contract; whatever would move a terminal's cursor is
+ * taken out here, once. Only an error's message may be longer, and is cleaned where it is printed. */
 static void replace(char **field, const char *value)
 {
     g_free(*field);
-    *field = g_strdup(value);
+    *field = text_one_line(value, 1000);
 }
 
 static int read_last_result(sd_bus_message *message, gpointer target)
@@ -104,7 +106,8 @@ static int read_error(sd_bus_message *message, gpointer target)
     if (r < 0)
         return r;
     replace(&job->error, error);
-    replace(&job->message, text);
+    g_free(job->message);
+    job->message = g_strdup(text);
     return 0;
 }
 

@@ -48,7 +48,7 @@ Pager *pager_open(const Options *options)
     if (!words)
         return NULL;
     columns = terminal_columns(stdout);
-    colour = *terminal_on(stdout, STYLE_BOLD) != '\0';
+    colour = terminal_has_colour(stdout);
     environment = g_get_environ();
     /* F: leave at once when it fits on the screen; R: colours; S: cut lines; X: leave it on the
      * screen. */
@@ -56,9 +56,8 @@ Pager *pager_open(const Options *options)
     environment = g_environ_setenv(environment, "LESSSECURE", "1", TRUE);
     fflush(stdout);
     if (!g_spawn_async_with_pipes(NULL, words, environment,
-                                  G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD |
-                                      G_SPAWN_CHILD_INHERITS_STDIN,
-                                  NULL, NULL, &pid, &input, NULL, NULL, NULL))
+                                  G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL, &pid,
+                                  &input, NULL, NULL, NULL))
         return NULL;
     pager = g_new0(Pager, 1);
     pager->pid = pid;

@@ -46,7 +46,7 @@ static int plan_read(sd_bus_message *answer, Plan *plan)
 
     if (r < 0)
         return r;
-    plan->method = g_strdup(method);
+    plan->method = text_one_line(method, 80);
     r = sd_bus_message_enter_container(answer, 'a', "(ssbt)");
     while (r >= 0 && (r = sd_bus_message_read(answer, "(ssbt)", &id, &description, &reversible,
                                               &estimate)) > 0) {

@@ -152,8 +152,8 @@ static void paint(Progress *progress, const Job *job, const Server *server, guin
 
     /* One cell stays free: a full last cell makes some terminals wrap at once, others later. */
     make_line(job, server, age, MAX(columns, 2) - 1, &bar, &text);
-    printf("%s%s%s%s%s", terminal_on(stdout, style), bar, terminal_off(stdout), *bar ? " " : "",
-           text);
+    terminal_put(stdout, style, bar);
+    printf("%s%s", *bar ? " " : "", text);
     progress->painted = width_of(bar) + (*bar ? 1 : 0) + width_of(text);
 }
 
@@ -185,8 +185,10 @@ static void print_step(Progress *progress, const JobStep *step)
         if (span)
             g_string_append_printf(text, " (%s)", span);
         cut = width_cut(text->str, MAX(columns, 10) - 8);
-        printf(" %s%s%s %s\n", terminal_on(stdout, word_style(step->state)),
-               terminal_glyph(marks[i].nice, marks[i].plain), terminal_off(stdout), cut);
+        fputc(' ', stdout);
+        terminal_put(stdout, word_style(step->state),
+                     terminal_glyph(marks[i].nice, marks[i].plain));
+        printf(" %s\n", cut);
     }
 }
 

@@ -105,10 +105,11 @@ static void print_server(const Server *server, const Job *job)
     g_autofree char *databases = server->databases ? g_strjoinv(", ", server->databases) : NULL;
     g_autofree char *hold = hold_text(server);
 
-    printf("%s%s%s (port %u)\n", terminal_on(stdout, STYLE_BOLD), server->name,
-           terminal_off(stdout), server->port);
-    printf("%12s: %s%s%s%s%s\n", "State", terminal_on(stdout, word_style(server->state)),
-           server->state, terminal_off(stdout), *hold ? ", hold ends by itself: " : "", hold);
+    terminal_put(stdout, STYLE_BOLD, server->name);
+    printf(" (port %u)\n", server->port);
+    printf("%12s: ", "State");
+    terminal_put(stdout, word_style(server->state), server->state);
+    printf("%s%s\n", *hold ? ", hold ends by itself: " : "", hold);
     print_field("Instance", "%s%s%s%s", server->instance, *server->release ? " (" : "",
                 server->release, *server->release ? ")" : "");
     if (*server->previous_instance)

@@ -91,8 +91,8 @@ static void print_cell(const Cell *cell, guint width, gboolean right, gboolean l
     g_autofree char *text = width_cut(cell->text, width);
     int fill = (int)width - (int)width_of(text);
 
-    fprintf(file, "%*s%s%s%s", right ? fill : 0, "", terminal_on(file, cell->style), text,
-            terminal_off(file));
+    fprintf(file, "%*s", right ? fill : 0, "");
+    terminal_put(file, cell->style, text);
     if (!last)
         fprintf(file, "%*s", (right ? 0 : fill) + GAP, "");
 }

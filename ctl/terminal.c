@@ -42,7 +42,7 @@ guint terminal_columns(FILE *file)
     return text_parse_uint64(g_getenv("COLUMNS"), 1, 10000, &columns) ? columns : 80;
 }
 
-static gboolean has_colour(FILE *file)
+gboolean terminal_has_colour(FILE *file)
 {
     const char *no_color = g_getenv("NO_COLOR");
 
@@ -51,19 +51,17 @@ static gboolean has_colour(FILE *file)
     return terminal_is(file) && !is_dumb() && !(no_color && *no_color);
 }
 
-const char *terminal_on(FILE *file, Style style)
+void terminal_put(FILE *file, Style style, const char *text)
 {
     static const char *const sequences[] = {
-        [STYLE_PLAIN] = "",         [STYLE_BOLD] = "\033[1m",   [STYLE_DIM] = "\033[2m",
-        [STYLE_RED] = "\033[1;31m", [STYLE_GREEN] = "\033[32m", [STYLE_YELLOW] = "\033[33m",
+        [STYLE_BOLD] = "\033[1m",   [STYLE_DIM] = "\033[2m",     [STYLE_RED] = "\033[1;31m",
+        [STYLE_GREEN] = "\033[32m", [STYLE_YELLOW] = "\033[33m",
     };
 
-    return has_colour(file) ? sequences[style] : "";
-}
-
-const char *terminal_off(FILE *file)
-{
-    return has_colour(file) ? "\033[0m" : "";
+    if (style == STYLE_PLAIN || !*text || !terminal_has_colour(file))
+        fputs(text, file);
+    else
+        fprintf(file, "%s%s\033[0m", sequences[style], text);
 }
 
 const char *terminal_glyph(const char *nice, const char *plain)
@@ -78,9 +76,11 @@ void terminal_paragraph(FILE *file, const char *lead, Style style, const char *t
     g_auto(GStrv) lines =
         width_wrap(clean, columns == 0 ? G_MAXINT : MAX(columns, indent + 20) - indent);
 
-    for (guint i = 0; lines[i]; i++)
-        fprintf(file, "%*s%s%s%s%s\n", i == 0 ? 0 : (int)indent, "", i == 0 ? lead : "",
-                terminal_on(file, style), lines[i], terminal_off(file));
+    for (guint i = 0; lines[i]; i++) {
+        fprintf(file, "%*s%s", i == 0 ? 0 : (int)indent, "", i == 0 ? lead : "");
+        terminal_put(file, style, lines[i]);
+        fputc('\n', file);
+    }
 }
 
 void terminal_assume(guint columns, gboolean colour)

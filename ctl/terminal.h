@@ -13,9 +13,10 @@ gboolean terminal_can_redraw(FILE *file);
  * pager that pager_open() started it is the terminal's width from before. */
 guint terminal_columns(FILE *file);
 
-/* The sequences for a style; "" where FILE takes none (no terminal, NO_COLOR, TERM=dumb). */
-const char *terminal_on(FILE *file, Style style);
-const char *terminal_off(FILE *file);
+/* Whether styles show: not without a terminal, with NO_COLOR or on TERM=dumb. */
+gboolean terminal_has_colour(FILE *file);
+/* Prints TEXT in a style, where styles show. */
+void terminal_put(FILE *file, Style style, const char *text);
 
 /* "→" or "->", and so on: the nicer one where the locale has it. */
 const char *terminal_glyph(const char *nice, const char *plain);

@@ -31,7 +31,7 @@ static sd_bus_message *ask(Session *session, char **arguments, GError **error)
     if (!call)
         return NULL;
     if (!session->options->quiet && session->options->output == OUTPUT_TEXT) {
-        printf("Checking %s and %s before anything is changed…\n", arguments[0], arguments[1]);
+        printf("Checking %s and %s before anything is changed...\n", arguments[0], arguments[1]);
         fflush(stdout);
     }
     return bus_send_patiently(session, call, CALL_CHANGE_USEC, error);

@@ -41,8 +41,9 @@ const Verb *verb_find(char **words, GError **error)
         if (!g_str_equal(verb->name, words[0]))
             continue;
         if (count - 1 < verb->min || count - 1 > verb->max) {
-            g_set_error(error, TU_ERROR, TU_ERROR_INVALID_OPTION, "Usage: ttctl [OPTION…] %s%s%s",
-                        verb->name, *verb->usage ? " " : "", verb->usage);
+            g_set_error(error, TU_ERROR, TU_ERROR_INVALID_OPTION,
+                        "Usage: ttctl [OPTIONS...] %s%s%s", verb->name, *verb->usage ? " " : "",
+                        verb->usage);
             return NULL;
         }
         return verb;
@@ -53,7 +54,7 @@ const Verb *verb_find(char **words, GError **error)
 
 void verbs_print_help(FILE *file)
 {
-    fputs("ttctl [OPTION…] VERB …\n\n"
+    fputs("ttctl [OPTIONS...] VERB [ARGUMENTS...]\n\n"
           "Upgrade TimesTen Servers while their port stays open.\n\n"
           "Verbs:\n",
           file);
