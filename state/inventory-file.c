@@ -58,8 +58,8 @@ static void complain(const Reader *reader, const char *key, const char *format, 
     g_ptr_array_add(reader->problems, error);
 }
 
-/* Absolute, without control characters and detours; trailing slashes are dropped. NULL with a
- * problem. */
+/* Absolute, without detours and without what a unit file would read as something else; trailing
+ * slashes are dropped. NULL with a problem. */
 static char *read_directory(const Reader *reader, const char *key, const char *value)
 {
     g_autofree char *path = g_strdup(value);
@@ -68,15 +68,20 @@ static char *read_directory(const Reader *reader, const char *key, const char *v
     while (length > 1 && path[length - 1] == '/')
         path[--length] = '\0';
     for (const char *p = path; *p; p++)
-        if (g_ascii_iscntrl(*p)) {
-            complain(reader, key, "%s= has a control character. Write the path anew", key);
+        if (g_ascii_iscntrl(*p) || strchr("\"'\\$%;", *p)) {
+            complain(reader, key,
+                     "%s=%s has a character that cannot be used here: no quotes, \\, $, %% or ;. "
+                     "Give the "
+                     "directory another name, or a link to it",
+                     key, value);
             return NULL;
         }
     if (path[0] != '/' || strstr(path, "/../") || g_str_has_suffix(path, "/..") || length < 2) {
-        complain(reader, key,
-                 "%s=%s is no absolute path of a directory. Write the whole path from / on, "
-                 "without \"..\"",
-                 key, value);
+        complain(
+            reader, key,
+            "%s=%s is no absolute path of a directory. Write the whole path from / on, without "
+            "\"..\"",
+            key, value);
         return NULL;
     }
     return g_steal_pointer(&path);
@@ -189,23 +194,15 @@ InstanceConfig *instance_file_read(const char *path, const char *name, GPtrArray
     return instance;
 }
 
-/* PORT, ADDRESS:PORT or [ADDRESS]:PORT. */
-static void read_listen(const Reader *reader, ServerConfig *server)
+guint16 listen_port(const char *listen)
 {
-    const char *value = get(reader, "Listen");
-    const char *colon = value ? strrchr(value, ':') : NULL;
-    g_autofree char *address = colon ? g_strndup(value, colon - value) : NULL;
+    const char *colon = strrchr(listen, ':');
+    g_autofree char *address = colon ? g_strndup(listen, colon - listen) : NULL;
     unsigned char binary[sizeof(struct in6_addr)];
-    gsize length = address ? strlen(address) : 0;
+    const gsize length = address ? strlen(address) : 0;
     gboolean fine = TRUE;
-    guint64 port = 0;
+    guint64 port;
 
-    if (!value) {
-        complain(reader, "Listen",
-                 "Listen= is missing. Add Listen=PORT below [Server], the port that clients "
-                 "connect to");
-        return;
-    }
     if (length > 2 && address[0] == '[' && address[length - 1] == ']') {
         g_autofree char *inner = g_strndup(address + 1, length - 2);
 
@@ -213,15 +210,24 @@ static void read_listen(const Reader *reader, ServerConfig *server)
     } else if (address) {
         fine = inet_pton(AF_INET, address, binary) == 1;
     }
-    if (!fine || !text_parse_uint64(colon ? colon + 1 : value, 1, 65535, &port)) {
+    return fine && text_parse_uint64(colon ? colon + 1 : listen, 1, 65535, &port) ? port : 0;
+}
+
+static void read_listen(const Reader *reader, ServerConfig *server)
+{
+    const char *value = get(reader, "Listen");
+
+    server->port = value ? listen_port(value) : 0;
+    server->listen = g_strdup(value);
+    if (!value)
+        complain(reader, "Listen",
+                 "Listen= is missing. Add Listen=PORT below [Server], the port that clients "
+                 "connect to");
+    else if (server->port == 0)
         complain(reader, "Listen",
                  "Listen=%s is no address. Write PORT, ADDRESS:PORT or [IPV6]:PORT with a "
                  "numeric address and a port from 1 to 65535",
                  value);
-        return;
-    }
-    server->listen = g_strdup(value);
-    server->port = port;
 }
 
 /* The characters that ODBC keeps out of a DSN, and those that a command line or a file name would
@@ -366,6 +372,7 @@ void server_config_free(ServerConfig *server)
     g_free(server->name);
     g_free(server->file);
     g_free(server->listen);
+    g_free(server->wanted_listen);
     g_strfreev(server->databases);
     g_free(server->first_instance);
     g_free(server->work_directory);

@@ -9,6 +9,9 @@
 InstanceConfig *instance_file_read(const char *path, const char *name, GPtrArray *problems);
 ServerConfig *server_file_read(const char *path, const char *name, GPtrArray *problems);
 
+/* The port of PORT, ADDRESS:PORT or [IPV6]:PORT; 0 where it is none of them. */
+guint16 listen_port(const char *listen);
+
 /* Adds a problem that only shows beside other files, with the line of KEY. The file is read a
  * second time for that, so where it is changed this very moment, the line may be another. SECTION
  * is "Instance" or "Server". */

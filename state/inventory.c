@@ -5,6 +5,7 @@
 #include "state/backing.h"
 #include "state/inventory-file.h"
 #include "common/error.h"
+#include "common/file.h"
 #include "common/names.h"
 
 #include <string.h>
@@ -147,6 +148,70 @@ static const InventoryProblem *find_problem(const Inventory *inventory, const Ki
     return NULL;
 }
 
+char *inventory_open_address(const char *server)
+{
+    g_autofree char *below = g_strconcat("listen/", server, NULL);
+    g_autofree char *path = path_runtime(below);
+    g_autofree char *text = name_is_valid(server) ? file_read(path, 256, NULL, NULL) : NULL;
+
+    return text && listen_port(g_strstrip(text)) != 0 ? g_steal_pointer(&text) : NULL;
+}
+
+/* A server that is open is where it is, whatever its file says by now. */
+static void take_open_addresses(Inventory *inventory)
+{
+    for (guint i = 0; i < inventory->servers->len; i++) {
+        ServerConfig *server = g_ptr_array_index(inventory->servers, i);
+        g_autofree char *open = inventory_open_address(server->name);
+
+        if (!open || g_str_equal(open, server->listen))
+            continue;
+        server->wanted_listen = g_steal_pointer(&server->listen);
+        server->listen = g_steal_pointer(&open);
+        server->port = listen_port(server->listen);
+    }
+}
+
+static int compare_ports(const void *a, const void *b)
+{
+    return (int)*(const guint16 *)a - (int)*(const guint16 *)b;
+}
+
+static gboolean is_public(const Inventory *inventory, guint16 port)
+{
+    return g_array_binary_search(inventory->public_ports, &port, compare_ports, NULL);
+}
+
+/* Keeps the list ascending and without doubles. */
+static void add_public_port(Inventory *inventory, const char *listen)
+{
+    guint16 port = listen ? listen_port(listen) : 0;
+
+    if (port != 0 && !is_public(inventory, port)) {
+        g_array_append_val(inventory->public_ports, port);
+        g_array_sort(inventory->public_ports, compare_ports);
+    }
+}
+
+static void collect_public_ports(Inventory *inventory)
+{
+    g_autofree char *path = path_runtime("listen");
+    g_autoptr(GDir) directory = g_dir_open(path, 0, NULL);
+    const char *name;
+
+    for (guint i = 0; i < inventory->servers->len; i++) {
+        const ServerConfig *server = g_ptr_array_index(inventory->servers, i);
+
+        add_public_port(inventory, server->listen);
+        add_public_port(inventory, server->wanted_listen);
+    }
+    while (directory && (name = g_dir_read_name(directory))) {
+        g_autofree char *open = inventory_open_address(name);
+
+        add_public_port(inventory, open);
+    }
+}
+
 static guint16 hashed_port(const Inventory *inventory, const char *name)
 {
     guint32 hash = 2166136261u; /* FNV-1a: the same on every machine and in every version of GLib */
@@ -156,7 +221,7 @@ static guint16 hashed_port(const Inventory *inventory, const char *name)
     for (guint i = 0; i < 10000; i++) {
         const guint16 port = 20000 + (hash + i) % 10000;
 
-        if (!inventory_server_of_port(inventory, port))
+        if (!is_public(inventory, port))
             return port;
     }
     return 0; /* ten thousand servers */
@@ -172,15 +237,14 @@ static guint16 own_port(const Inventory *inventory, const InstanceConfig *instan
 static void check_instance(const Inventory *inventory, const InstanceConfig *instance, guint before,
                            GPtrArray *errors)
 {
-    const ServerConfig *server = inventory_server_of_port(inventory, instance->server_port);
     const guint16 port = own_port(inventory, instance);
 
-    if (instance->server_port != 0 && server)
+    if (instance->server_port != 0 && is_public(inventory, instance->server_port))
         inventory_file_complain(
             instance->file, "Instance", "ServerPort", errors,
-            "ServerPort=%u is the public port of server %s. Write a port that no client uses, "
-            "or leave the line out",
-            instance->server_port, server->name);
+            "ServerPort=%u is the public port of a server. Write a port that no client uses, or "
+            "leave the line out",
+            instance->server_port);
     for (guint i = 0; i < before; i++) {
         const InstanceConfig *other = g_ptr_array_index(inventory->instances, i);
 
@@ -198,14 +262,22 @@ static void check_instance(const Inventory *inventory, const InstanceConfig *ins
     }
 }
 
-/* Whether the port of a server is its own. */
-static void check_port(const Inventory *inventory, const ServerConfig *server, guint before,
-                       GPtrArray *errors)
+static gboolean is_open(const ServerConfig *server)
 {
-    for (guint i = 0; i < before; i++) {
-        const ServerConfig *other = g_ptr_array_index(inventory->servers, i);
+    g_autofree char *address = inventory_open_address(server->name);
 
-        if (other->port == server->port)
+    return address != NULL;
+}
+
+/* Whether the port of a server is its own. Of two, the one that is open keeps it, otherwise the
+ * first by name. */
+static void check_port(Inventory *inventory, ServerConfig *server, guint before, GPtrArray *errors)
+{
+    for (guint i = 0; i < inventory->servers->len; i++) {
+        const ServerConfig *other = g_ptr_array_index(inventory->servers, i);
+        const gboolean loses = is_open(server) == is_open(other) ? i < before : is_open(other);
+
+        if (other != server && other->port == server->port && loses)
             inventory_file_complain(server->file, "Server", "Listen", errors,
                                     "port %u is already that of server %s. Write another port",
                                     server->port, other->name);
@@ -218,7 +290,6 @@ static void check_backing(Inventory *inventory, ServerConfig *server, guint befo
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(Backing) backing = backing_load(server->name, &error);
-    const ServerConfig *public_owner = inventory_server_of_port(inventory, server->private_port);
     const InventoryProblem *problem;
 
     if (!backing) {
@@ -236,12 +307,12 @@ static void check_backing(Inventory *inventory, ServerConfig *server, guint befo
             problem ? "wrongly configured" : "not declared",
             problem ? problem->message : "Add a file of that name to instances.d");
     }
-    if (server->private_port != 0 && public_owner)
+    if (server->private_port != 0 && is_public(inventory, server->private_port))
         inventory_file_complain(
             server->file, "Server", "PrivatePort", errors,
-            "PrivatePort=%u is the public port of server %s. Write a port that no client uses, or "
+            "PrivatePort=%u is the public port of a server. Write a port that no client uses, or "
             "leave the line out",
-            server->private_port, public_owner->name);
+            server->private_port);
     for (guint i = 0; i < before; i++) {
         const ServerConfig *other = g_ptr_array_index(inventory->servers, i);
 
@@ -290,12 +361,6 @@ static void check_servers(Inventory *inventory, ServerCheck check)
     }
 }
 
-static void check_server_port(Inventory *inventory, ServerConfig *server, guint before,
-                              GPtrArray *errors)
-{
-    check_port(inventory, server, before, errors);
-}
-
 Inventory *inventory_load(void)
 {
     g_autofree char *instances = path_instances_directory();
@@ -305,11 +370,14 @@ Inventory *inventory_load(void)
     inventory->instances = g_ptr_array_new_with_free_func((GDestroyNotify)instance_config_free);
     inventory->servers = g_ptr_array_new_with_free_func((GDestroyNotify)server_config_free);
     inventory->problems = g_ptr_array_new_with_free_func((GDestroyNotify)problem_free);
+    inventory->public_ports = g_array_new(FALSE, FALSE, sizeof(guint16));
     load_directory(inventory, &instance_kind, instances, inventory->instances);
     load_directory(inventory, &server_kind, servers, inventory->servers);
+    take_open_addresses(inventory);
+    collect_public_ports(inventory);
     /* In this order: public ports decide which private ones are free, and instances which servers
      * can be. */
-    check_servers(inventory, check_server_port);
+    check_servers(inventory, check_port);
     check_instances(inventory);
     check_servers(inventory, check_backing);
     return inventory;
@@ -322,6 +390,7 @@ void inventory_free(Inventory *inventory)
     g_ptr_array_unref(inventory->instances);
     g_ptr_array_unref(inventory->servers);
     g_ptr_array_unref(inventory->problems);
+    g_array_unref(inventory->public_ports);
     g_free(inventory);
 }
 
@@ -380,7 +449,7 @@ guint16 inventory_backend_port(const Inventory *inventory, const ServerConfig *s
         return server->private_port;
     if (instance->server_port != 0)
         return instance->server_port;
-    if (configured != 0 && !inventory_server_of_port(inventory, configured))
+    if (configured != 0 && !is_public(inventory, configured))
         return configured;
     return hashed_port(inventory, instance->name);
 }

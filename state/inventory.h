@@ -24,8 +24,11 @@ extern const char *const port_mode_nicks[];
 typedef struct {
     char *name;
     char *file;
-    char *listen; /* as systemd's ListenStream= wants it */
+    /* Where the port is: while its socket is open, that address, because systemd would close an
+     * open port whose address changes; otherwise Listen=. As systemd's ListenStream= wants it. */
+    char *listen;
     guint16 port;
+    char *wanted_listen;  /* Listen= where the open socket has another address; NULL: the same */
     char **databases;     /* DSNs, at least one */
     char *first_instance; /* Instance= */
     PortMode mode;
@@ -50,6 +53,8 @@ typedef struct {
     GPtrArray *instances; /* InstanceConfig, by name */
     GPtrArray *servers;   /* ServerConfig, by name */
     GPtrArray *problems;  /* InventoryProblem */
+    GArray *public_ports; /* guint16, ascending: of all servers that are configured, and of all that
+                             are open */
 } Inventory;
 
 /* Never fails: what cannot be read is a problem in the list. */
@@ -65,6 +70,10 @@ const ServerConfig *inventory_server(const Inventory *inventory, const char *nam
 
 /* The server that has this public port, or NULL. */
 const ServerConfig *inventory_server_of_port(const Inventory *inventory, guint16 port);
+
+/* The address with which the socket of a server was opened, also where its file is wrong or gone;
+ * NULL: it is not open. The socket unit leaves it in /run/timesten-upgrade/listen; g_free(). */
+char *inventory_open_address(const char *server);
 
 /* The port on which INSTANCE's own TimesTen Server listens when it backs SERVER in relay mode. In
  * this order: the server's PrivatePort=; the instance's ServerPort=; CONFIGURED (the port in its

@@ -3,8 +3,9 @@
 
 #include "state/record.h"
 
-#define RECORD_LIMIT (16 * 1024 * 1024) /* bytes of a whole record; a long job writes a hundredth  \
-                                         */
+#define RECORD_LIMIT                                                                               \
+    (16 * 1024 * 1024) /* bytes of a whole record; a long job writes a hundredth                   \
+                        */
 
 /* The line with its newline; g_free(). NULL with an error where STEP, a key or a value cannot be
  * written: names are printable ASCII without blanks, '=', '"' and '\\'; a value may have 64 KiB.
