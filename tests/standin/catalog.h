@@ -1,0 +1,41 @@
+/* The daemon's data stores: RAM policy, loading and unloading by a sub-daemon each, connections.
+ *
+ * What must outlive the daemon is in the file DBIstores of the daemon home.
+ */
+#pragma once
+
+#include "daemon.h"
+
+typedef enum { STORE_UNLOADED, STORE_LOADING, STORE_LOADED, STORE_UNLOADING } StoreState;
+typedef enum { POLICY_IN_USE, POLICY_MANUAL, POLICY_ALWAYS } RamPolicy;
+extern const char *const policy_names[];
+
+struct DataStore {
+    Daemon *daemon;
+    char *path;
+    char *log_dir;
+    RamPolicy policy;
+    guint grace; /* seconds after the last disconnect; inUse only */
+    gboolean manually_loaded;
+    gboolean recover; /* the last end was not in order: the next load takes longer */
+    gboolean create;
+    StoreState state;
+    Child subdaemon;
+    char *load_error;       /* what the sub-daemon said last, as a line of the protocol */
+    GPtrArray *connections; /* Client */
+    GPtrArray *waiting;     /* Client: connects and loads that wait for the state to settle */
+    GPtrArray *unloading;   /* Client: wait for the unload */
+    Client *reserver;
+    guint grace_source;
+    guint key; /* shown as the shared memory key */
+};
+
+DataStore *catalog_find(Daemon *daemon, const char *path, gboolean add);
+void catalog_remove(DataStore *store);
+void catalog_save(Daemon *daemon);
+
+/* Each answers CLIENT, now or when the state has settled. */
+void catalog_connect(DataStore *store, Client *client, gboolean create);
+void catalog_ram_load(DataStore *store, Client *client);
+void catalog_ram_unload(DataStore *store, Client *client);
+void catalog_set_policy(DataStore *store, RamPolicy policy, guint grace);

@@ -1,0 +1,21 @@
+/* Connection strings and sys.odbc.ini: from what an operator writes to the files of a database. */
+#pragma once
+
+#include "instance.h"
+
+typedef struct {
+    char *dsn;        /* "" where only a path was given */
+    char *data_store; /* path without extension */
+    char *log_dir;    /* LogDir=; NULL: beside the data store */
+    char *uid;        /* NULL: the user of the process */
+    gboolean auto_create;
+    gboolean auto_commit;
+} Target;
+
+/* TEXT is a bare DSN or "DSN=x;AutoCreate=0;…". SYSTEM_ONLY: the server's view, without the user's
+ * own files. Errors: TT_NO_DSN, TT_BAD_VALUE, TT_AUTHENTICATION. */
+Target *target_find(const Instance *instance, const char *text, gboolean system_only,
+                    GError **error);
+Target *target_of_path(const char *path);
+void target_free(Target *target);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Target, target_free)

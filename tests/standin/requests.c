@@ -1,0 +1,257 @@
+/* The daemon's side of its control protocol (README.md): one row per request. */
+#include <string.h>
+#include <unistd.h>
+
+#include "catalog.h"
+#include "failure.h"
+
+static DataStore *store_of(Client *client, const Message *message, gboolean add)
+{
+    const char *path = message_get(message, "path");
+    DataStore *store = path && *path ? catalog_find(client->daemon, path, add) : NULL;
+
+    if (!store && add)
+        client_error(client, TT_PROTOCOL, "no data store named");
+    return store;
+}
+
+static void handle_hello(Client *client, const Message *message)
+{
+    const Daemon *daemon = client->daemon;
+    g_autofree char *pid = g_strdup_printf("%d", (int)getpid());
+    g_autofree char *line = message_line(
+        "ok", "home", daemon->instance->home, "instance", daemon->instance->name, "release",
+        daemon->instance->release, "pid", pid, "compat", daemon->compat ? "1" : "0", NULL);
+
+    g_free(client->command);
+    client->command = g_strdup(message_get(message, "command"));
+    client->pid = (pid_t)message_number(message, "pid");
+    wire_send(client->wire, line);
+}
+
+static void handle_connect(Client *client, const Message *message)
+{
+    const char *log_dir = message_get(message, "logdir");
+    DataStore *store;
+
+    if (client->store || !message_get(message, "type") || !message_get(message, "name")) {
+        client_error(client, TT_PROTOCOL, "connected already, or no type or name");
+        return;
+    }
+    store = store_of(client, message, TRUE);
+    if (!store)
+        return;
+    client->type = g_strdup(message_get(message, "type"));
+    client->name = g_strdup(message_get(message, "name"));
+    client->info = g_strdup(message_get(message, "client"));
+    client->pid = (pid_t)message_number(message, "pid");
+    if (log_dir && *log_dir && !store->log_dir)
+        store->log_dir = g_strdup(log_dir);
+    catalog_connect(store, client, message_number(message, "create") != 0);
+}
+
+static void handle_policy(Client *client, const Message *message)
+{
+    const char *name = message_get(message, "policy");
+    DataStore *store;
+
+    for (guint p = 0; policy_names[p]; p++) {
+        if (!name || g_ascii_strcasecmp(name, policy_names[p]) != 0)
+            continue;
+        store = store_of(client, message, TRUE);
+        if (!store)
+            return;
+        catalog_set_policy(store, p, (guint)message_number(message, "grace"));
+        client_ok(client);
+        return;
+    }
+    client_error(client, TT_POLICY, "RAM policy must be always, manual or inUse");
+}
+
+static void handle_ram_load(Client *client, const Message *message)
+{
+    DataStore *store = store_of(client, message, TRUE);
+
+    if (store)
+        catalog_ram_load(store, client);
+}
+
+static void handle_ram_unload(Client *client, const Message *message)
+{
+    DataStore *store = store_of(client, message, TRUE);
+
+    if (store)
+        catalog_ram_unload(store, client);
+}
+
+static void handle_query(Client *client, const Message *message)
+{
+    const DataStore *store = store_of(client, message, FALSE);
+    g_autofree char *grace = g_strdup_printf("%u", store ? store->grace : 0);
+    g_autofree char *line =
+        message_line("ok", "policy", policy_names[store ? store->policy : POLICY_IN_USE], "grace",
+                     grace, "loaded", store && store->manually_loaded ? "1" : "0", NULL);
+
+    wire_send(client->wire, line);
+}
+
+/* The client wants the files for itself until its link ends. */
+static void handle_reserve(Client *client, const Message *message)
+{
+    DataStore *store = store_of(client, message, TRUE);
+
+    if (!store)
+        return;
+    if (store->state != STORE_UNLOADED || store->connections->len > 0 || store->waiting->len > 0 ||
+        (store->reserver && store->reserver != client)) {
+        client_error(client, TT_IN_USE, "Data store is in use");
+        return;
+    }
+    if (store->policy != POLICY_IN_USE && store->manually_loaded) {
+        client_error(client, TT_IN_USE, "Data store is kept in RAM by its RAM policy");
+        return;
+    }
+    store->reserver = client;
+    client->reserved = store;
+    client_ok(client);
+}
+
+static void handle_forget(Client *client, const Message *message)
+{
+    DataStore *store = store_of(client, message, FALSE);
+
+    if (store && store->reserver == client)
+        catalog_remove(store);
+    client_ok(client);
+}
+
+static void handle_stop(Client *client, const Message *message)
+{
+    daemon_stop(client->daemon, client);
+}
+
+static Service *service_of(Client *client, const Message *message)
+{
+    return g_strcmp0(message_get(message, "which"), "web") == 0 ? &client->daemon->web
+                                                                : &client->daemon->server;
+}
+
+static void handle_start_service(Client *client, const Message *message)
+{
+    Service *service = service_of(client, message);
+    g_autofree char *port = instance_option(client->daemon->instance, service->option);
+
+    if (service->child.pid != 0) {
+        client_error(client, TT_AGENT_RUNNING, "is already running");
+    } else if (!port) {
+        client_error(client, TT_AGENT_STOPPED, "has no port configured");
+    } else {
+        service_start(client->daemon, service);
+        client_ok(client); /* it may still fail to listen: nobody waits for that */
+    }
+}
+
+static void handle_stop_service(Client *client, const Message *message)
+{
+    Service *service = service_of(client, message);
+    gboolean restart = message_number(message, "restart") != 0;
+
+    if (service->child.pid == 0 && restart) {
+        handle_start_service(client, message);
+    } else if (service->child.pid == 0) {
+        client_error(client, TT_AGENT_STOPPED, "is not running");
+    } else {
+        service->restart = restart;
+        g_ptr_array_add(service->waiting, client);
+        service_stop(client->daemon, service, message_number(message, "force") != 0);
+    }
+}
+
+/* ttcserver and ttwebserver say that they listen, and are told how to judge clients. */
+static void handle_listening(Client *client, const Message *message)
+{
+    Service *service = service_of(client, message);
+
+    if (service->child.pid == (pid_t)message_number(message, "pid"))
+        service->registered = client;
+    client_ok(client);
+}
+
+static void report_service(Client *client, const char *verb, const Service *service)
+{
+    g_autofree char *pid = g_strdup_printf("%d", (int)service->child.pid);
+    g_autofree char *port = g_strdup_printf("%u", service->port);
+    g_autofree char *line = message_line(verb, "pid", pid, "port", port, NULL);
+
+    if (service->registered)
+        wire_send(client->wire, line);
+}
+
+static void report_store(Client *client, const DataStore *store)
+{
+    g_autofree char *key = g_strdup_printf("%u", store->key);
+    g_autofree char *subdaemon = g_strdup_printf("%d", (int)store->subdaemon.pid);
+    g_autofree char *grace = g_strdup_printf("%u", store->grace);
+    g_autofree char *line = message_line("store", "path", store->path, "key", key, "subdaemon",
+                                         store->state == STORE_LOADED ? subdaemon : "0", "policy",
+                                         policy_names[store->policy], "grace", grace, "loaded",
+                                         store->manually_loaded ? "1" : "0", NULL);
+
+    wire_send(client->wire, line);
+    for (guint i = 0; i < store->connections->len; i++) {
+        const Client *other = store->connections->pdata[i];
+        g_autofree char *pid = g_strdup_printf("%d", (int)other->pid);
+        g_autofree char *id = g_strdup_printf("%u", other->id);
+        g_autofree char *row = message_line("connection", "type", other->type, "pid", pid, "name",
+                                            other->name, "connid", id, "client", other->info, NULL);
+
+        wire_send(client->wire, row);
+    }
+}
+
+static void handle_status(Client *client, const Message *message)
+{
+    const Daemon *daemon = client->daemon;
+
+    report_service(client, "server", &daemon->server);
+    report_service(client, "web", &daemon->web);
+    for (guint i = 0; i < daemon->stores->len; i++)
+        report_store(client, daemon->stores->pdata[i]);
+    wire_send(client->wire, "end");
+}
+
+static const struct {
+    const char *verb;
+    void (*handle)(Client *client, const Message *message);
+    gboolean while_stopping;
+} requests[] = {
+    { "hello", handle_hello, TRUE },
+    { "status", handle_status, TRUE },
+    { "connect", handle_connect, FALSE },
+    { "policy", handle_policy, FALSE },
+    { "ramload", handle_ram_load, FALSE },
+    { "ramunload", handle_ram_unload, FALSE },
+    { "query", handle_query, FALSE },
+    { "reserve", handle_reserve, FALSE },
+    { "forget", handle_forget, FALSE },
+    { "startservice", handle_start_service, FALSE },
+    { "stopservice", handle_stop_service, FALSE },
+    { "listening", handle_listening, TRUE },
+    { "stop", handle_stop, FALSE },
+};
+
+void request_handle(Client *client, const char *line)
+{
+    g_autoptr(Message) message = message_parse(line);
+
+    for (guint i = 0; i < G_N_ELEMENTS(requests); i++) {
+        if (strcmp(requests[i].verb, message->verb) != 0)
+            continue;
+        if (client->daemon->stopping && !requests[i].while_stopping)
+            client_error(client, TT_SHUTDOWN, "Daemon is shutting down");
+        else
+            requests[i].handle(client, message);
+        return;
+    }
+    client_error(client, TT_PROTOCOL, "unknown request");
+}

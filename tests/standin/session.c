@@ -1,0 +1,269 @@
+#include "session.h"
+
+#include <pwd.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "failure.h"
+#include "link.h"
+#include "store.h"
+
+struct Session {
+    const Instance *instance;
+    char *path;
+    char *owner;
+    Wire *link;
+    sqlite3 *database;
+    guint id;
+    gboolean auto_commit;
+};
+
+static char *owner_of(const Target *target)
+{
+    const struct passwd *entry = getpwuid(geteuid());
+
+    return g_ascii_strup(target->uid ? target->uid : entry ? entry->pw_name : "NOBODY", -1);
+}
+
+static gboolean register_connection(Session *session, const Target *target, const SessionKind *kind,
+                                    GError **error)
+{
+    g_autofree char *pid = g_strdup_printf("%d", (int)getpid());
+    g_autofree char *line = NULL;
+    g_autoptr(Message) reply = NULL;
+
+    session->link = link_open(session->instance, NULL, error);
+    if (!session->link)
+        return FALSE;
+    line = message_line("connect", "path", target->data_store, "logdir",
+                        target->log_dir ? target->log_dir : "", "create",
+                        target->auto_create ? "1" : "0", "type", kind->type, "name", kind->name,
+                        "pid", pid, "client", kind->client ? kind->client : "", NULL);
+    reply = link_ask(session->link, line, error);
+    if (!reply)
+        return FALSE;
+    session->id = (guint)message_number(reply, "connid");
+    return TRUE;
+}
+
+Session *session_open(const Instance *instance, const Target *target, const SessionKind *kind,
+                      GError **error)
+{
+    g_autoptr(Session) session = g_new0(Session, 1);
+    g_autofree char *restoring = NULL;
+
+    session->instance = instance;
+    session->auto_commit = TRUE;
+    session->path = g_strdup(target->data_store);
+    session->owner = owner_of(target);
+    if (!register_connection(session, target, kind, error))
+        return NULL;
+    session->database = store_open(session->path, &instance->version, error);
+    if (!session->database || !store_execute(session->database, sql_system_views, error))
+        return NULL;
+    restoring = store_get(session->database, "restoring");
+    if (restoring) {
+        failure_set(error, TT_UNFINISHED_RESTORE,
+                    "Data store %s is the result of a restore that has not finished",
+                    session->path);
+        return NULL;
+    }
+    return g_steal_pointer(&session);
+}
+
+void session_close(Session *session)
+{
+    if (!session)
+        return;
+    /* The file first: once the daemon sees the link close it may unload the store. */
+    if (session->database)
+        store_close(session->database);
+    if (session->link)
+        wire_free(session->link);
+    g_free(session->path);
+    g_free(session->owner);
+    g_free(session);
+}
+
+sqlite3 *session_database(Session *session)
+{
+    return session->database;
+}
+
+Wire *session_link(Session *session)
+{
+    return session->link;
+}
+
+const char *session_owner(const Session *session)
+{
+    return session->owner;
+}
+
+guint session_id(const Session *session)
+{
+    return session->id;
+}
+
+static gboolean deliver(sqlite3_stmt *prepared, SessionRow row, gpointer data)
+{
+    guint n = (guint)sqlite3_column_count(prepared);
+    g_autofree char **values = g_new0(char *, n + 1);
+
+    for (guint i = 0; i < n; i++)
+        values[i] = (char *)sqlite3_column_text(prepared, (int)i);
+    return !row || row(values, n, data);
+}
+
+static gboolean run_sql(Session *session, const char *statement, SessionRow row, gpointer data,
+                        SessionResult *result, GError **error)
+{
+    g_autoptr(Sql) sql = sql_translate(statement, session->owner);
+    sqlite3_stmt *prepared = NULL;
+    int code;
+
+    result->kind = sql->kind;
+    if (!session->auto_commit && sqlite3_get_autocommit(session->database) &&
+        sql->kind != SQL_SELECT && !store_execute(session->database, "BEGIN IMMEDIATE", error))
+        return FALSE;
+    if (sqlite3_prepare_v2(session->database, sql->text, -1, &prepared, NULL) != SQLITE_OK) {
+        sql_failure(session->database, error);
+        return FALSE;
+    }
+    while ((code = sqlite3_step(prepared)) == SQLITE_ROW) {
+        result->affected++;
+        if (!deliver(prepared, row, data)) {
+            code = SQLITE_DONE;
+            break;
+        }
+    }
+    if (code != SQLITE_DONE)
+        sql_failure(session->database, error);
+    sqlite3_finalize(prepared);
+    if (code == SQLITE_DONE && sql->kind >= SQL_INSERT && sql->kind <= SQL_DELETE)
+        result->affected = sqlite3_changes64(session->database);
+    return code == SQLITE_DONE;
+}
+
+static gboolean call_checkpoint(Session *session, char **arguments, SessionRow row, gpointer data,
+                                GError **error)
+{
+    return store_execute(session->database, "PRAGMA wal_checkpoint(PASSIVE)", error);
+}
+
+static gboolean call_policy(Session *session, char **arguments, SessionRow row, gpointer data,
+                            GError **error)
+{
+    g_autofree char *line =
+        message_line("policy", "path", session->path, "policy", arguments[0] ? arguments[0] : "",
+                     "grace", arguments[0] && arguments[1] ? arguments[1] : "0", NULL);
+    g_autoptr(Wire) link = link_open(session->instance, NULL, error);
+    g_autoptr(Message) reply = link ? link_ask(link, line, error) : NULL;
+
+    return reply != NULL;
+}
+
+static gboolean call_version(Session *session, char **arguments, SessionRow row, gpointer data,
+                             GError **error)
+{
+    char *values[] = { session->instance->release, NULL };
+
+    if (row)
+        row(values, 1, data);
+    return TRUE;
+}
+
+static gboolean call_replication(Session *session, char **arguments, SessionRow row, gpointer data,
+                                 GError **error)
+{
+    failure_set(error, TT_NOT_REPLICATED, "This store (%s) is not involved in a replication scheme",
+                session->path);
+    return FALSE;
+}
+
+static const struct {
+    const char *name;
+    gboolean (*call)(Session *, char **, SessionRow, gpointer, GError **);
+    FamilyId since;
+} procedures[] = {
+    { "ttCkpt", call_checkpoint, FAMILY_60 },
+    { "ttCkptBlocking", call_checkpoint, FAMILY_60 },
+    { "ttRamPolicySet", call_policy, FAMILY_60 },
+    { "ttRepStart", call_replication, FAMILY_60 },
+    { "ttRepStop", call_replication, FAMILY_60 },
+    { "ttRepPolicySet", call_replication, FAMILY_60 },
+    { "ttRepSubscriberWait", call_replication, FAMILY_60 },
+    { "ttRepSubscriberStateSet", call_replication, FAMILY_60 },
+    { "ttReplicationStatus", call_replication, FAMILY_60 },
+    { "ttVersion", call_version, FAMILY_70 },
+};
+
+/* "call name('a', 2)": the words between the brackets, without quotes. */
+static char **call_arguments(const char *text)
+{
+    const char *open = strchr(text, '(');
+    const char *end = open ? strrchr(open, ')') : NULL;
+    g_autofree char *inside = end ? g_strndup(open + 1, (gsize)(end - open - 1)) : g_strdup("");
+    char **arguments = g_strsplit(inside, ",", -1);
+
+    for (guint i = 0; arguments[i]; i++) {
+        g_strdelimit(arguments[i], "'", ' ');
+        g_strstrip(arguments[i]);
+    }
+    return arguments;
+}
+
+static gboolean run_call(Session *session, const char *text, SessionRow row, gpointer data,
+                         GError **error)
+{
+    gsize length;
+
+    while (g_ascii_isspace(*text))
+        text++;
+    length = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789");
+    for (guint i = 0; i < G_N_ELEMENTS(procedures); i++) {
+        if (strlen(procedures[i].name) == length &&
+            g_ascii_strncasecmp(procedures[i].name, text, length) == 0 &&
+            session->instance->family->id >= procedures[i].since) {
+            g_auto(GStrv) arguments = call_arguments(text);
+
+            return procedures[i].call(session, arguments, row, data, error);
+        }
+    }
+    failure_set(error, 7004, "Unknown built-in procedure: %.*s", (int)length, text);
+    return FALSE;
+}
+
+static gboolean end_transaction(Session *session, const char *how, GError **error)
+{
+    return sqlite3_get_autocommit(session->database) ||
+           store_execute(session->database, how, error);
+}
+
+gboolean session_run(Session *session, const char *statement, SessionRow row, gpointer data,
+                     SessionResult *ret, GError **error)
+{
+    g_autofree char *text = g_strstrip(g_strdup(statement));
+    SessionResult result = { SQL_OTHER, 0 };
+    gboolean done;
+
+    if (wire_gone(session->link)) {
+        failure_set(error, TT_CONNECTION_LOST,
+                    "Data store connection terminated. Please reconnect.");
+        return FALSE;
+    }
+    if (g_ascii_strncasecmp(text, "call ", 5) == 0)
+        done = run_call(session, text + 5, row, data, error);
+    else if (g_ascii_strcasecmp(text, "commit") == 0)
+        done = end_transaction(session, "COMMIT", error);
+    else if (g_ascii_strcasecmp(text, "rollback") == 0)
+        done = end_transaction(session, "ROLLBACK", error);
+    else if (g_ascii_strncasecmp(text, "autocommit ", 11) == 0) {
+        session->auto_commit = strchr(text, '1') != NULL;
+        done = !session->auto_commit || end_transaction(session, "COMMIT", error);
+    } else
+        done = run_sql(session, text, row, data, &result, error);
+    if (ret)
+        *ret = result;
+    return done;
+}

@@ -1,0 +1,239 @@
+/* ttDaemonAdmin: starts and stops the main daemon, the server and the web server of its instance.
+ */
+#include "commands.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "arguments.h"
+#include "failure.h"
+#include "link.h"
+
+#define START_LIMIT_SECONDS 60
+#define STOP_LIMIT_SECONDS  60
+
+static const char usage[] =
+    "Usage:\n"
+    "  ttDaemonAdmin [-verbose] [-force] {-start | -stop | -restart}\n"
+    "  ttDaemonAdmin [-verbose] [-force] {-startserver | -stopserver | -restartserver}\n"
+    "  ttDaemonAdmin [-verbose] {-startwebserver | -stopwebserver}\n"
+    "  ttDaemonAdmin {-h | -help | -?} | {-V | -version}\n";
+
+static const Option options[] = { { "-start", 0 },
+                                  { "-stop", 0 },
+                                  { "-restart", 0 },
+                                  { "-startserver", 0 },
+                                  { "-stopserver", 0 },
+                                  { "-restartserver", 0 },
+                                  { "-startwebserver", 0, .until = FAMILY_70 },
+                                  { "-stopwebserver", 0, .until = FAMILY_70 },
+                                  { "-force", 0 },
+                                  { "-verbose", 0 },
+                                  { NULL } };
+
+static pid_t read_pid(const Instance *instance)
+{
+    g_autofree char *text = NULL;
+
+    return g_file_get_contents(instance->pid_file, &text, NULL, NULL) ? (pid_t)atoi(text) : 0;
+}
+
+static gboolean is_alive(pid_t pid)
+{
+    return pid > 0 && (kill(pid, 0) == 0 || errno == EPERM);
+}
+
+/* Whether PID is a timestend at all; a pid file may outlive its process by a reboot. */
+static gboolean is_daemon(pid_t pid)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/comm", (int)pid);
+    g_autofree char *name = NULL;
+
+    return pid > 0 && g_file_get_contents(path, &name, NULL, NULL) &&
+           strcmp(g_strchomp(name), "timestend") == 0;
+}
+
+static gboolean spawn_daemon(const Instance *instance)
+{
+    g_autofree char *path = g_build_filename(instance->home, "bin", "timestend", NULL);
+    int status = 1;
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        execl(path, "timestend", NULL);
+        _exit(127);
+    }
+    return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
+}
+
+static int start(const Arguments *arguments, gboolean force)
+{
+    const Instance *instance = arguments->instance;
+    pid_t old = read_pid(instance);
+    g_autoptr(Wire) link = link_open(instance, NULL, NULL);
+
+    if (link) {
+        fprintf(stderr, "ttDaemonAdmin: TimesTen Daemon is already running (PID: %d)\n", (int)old);
+        return 1;
+    }
+    if (old != 0 && !force) {
+        fprintf(
+            stderr,
+            "ttDaemonAdmin: the file %s exists (PID: %d). If the TimesTen Daemon is not running, "
+            "use -force\n",
+            instance->pid_file, (int)old);
+        return 1;
+    }
+    if (!spawn_daemon(instance)) {
+        fprintf(stderr, "ttDaemonAdmin: TimesTen Daemon failed to start; see %s/tterrors.log\n",
+                instance->daemon_home);
+        return 1;
+    }
+    for (guint i = 0; i < START_LIMIT_SECONDS * 20; i++) {
+        link = link_open(instance, NULL, NULL);
+        if (link) {
+            puts(instance->family->daemon_started);
+            return 0;
+        }
+        g_usleep(G_USEC_PER_SEC / 20);
+    }
+    fprintf(stderr, "ttDaemonAdmin: TimesTen Daemon did not start within %d seconds\n",
+            START_LIMIT_SECONDS);
+    return 1;
+}
+
+static gboolean wait_gone(pid_t pid)
+{
+    for (guint i = 0; i < STOP_LIMIT_SECONDS * 20 && is_alive(pid); i++)
+        g_usleep(G_USEC_PER_SEC / 20);
+    return !is_alive(pid);
+}
+
+static int kill_daemon(const Instance *instance, pid_t pid)
+{
+    if (!is_daemon(pid)) {
+        fprintf(stderr, "ttDaemonAdmin: TimesTen Daemon is not running\n");
+        return 1;
+    }
+    kill(pid, SIGKILL);
+    wait_gone(pid);
+    unlink(instance->pid_file);
+    puts(instance->family->daemon_stopped);
+    return 0;
+}
+
+static int stop(const Arguments *arguments, gboolean force)
+{
+    const Instance *instance = arguments->instance;
+    pid_t pid = read_pid(instance);
+    g_autoptr(Wire) link = link_open(instance, NULL, NULL);
+    g_autoptr(Message) reply = link ? link_ask(link, "stop", NULL) : NULL;
+
+    if (!reply && force)
+        return kill_daemon(instance, pid);
+    if (!reply) {
+        fprintf(stderr, "ttDaemonAdmin: %s\n",
+                is_daemon(pid) ? "TimesTen Daemon does not answer"
+                               : "TimesTen Daemon is not running");
+        return 1;
+    }
+    if (!wait_gone(pid)) {
+        fprintf(stderr, "ttDaemonAdmin: TimesTen Daemon (PID: %d) does not end\n", (int)pid);
+        return 1;
+    }
+    puts(instance->family->daemon_stopped);
+    return 0;
+}
+
+static int restart(const Arguments *arguments, gboolean force)
+{
+    int failed = stop(arguments, force);
+
+    return failed ? failed : start(arguments, force);
+}
+
+static int ask(const Arguments *arguments, const char *line, const char *what, const char *done)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Wire) link = link_open(arguments->instance, NULL, &error);
+    g_autoptr(Message) reply = link ? link_ask(link, line, &error) : NULL;
+
+    if (!reply) {
+        fprintf(stderr, "ttDaemonAdmin: %s%s%s\n", error->code == TT_NO_DAEMON ? "" : what,
+                error->code == TT_NO_DAEMON ? "" : " ", error->message);
+        return 1;
+    }
+    printf("%s %s.\n", what, done);
+    return 0;
+}
+
+static int start_server(const Arguments *arguments, gboolean force)
+{
+    return ask(arguments, "startservice which=server", "TimesTen Server", "started");
+}
+
+static int stop_server(const Arguments *arguments, gboolean force)
+{
+    return ask(arguments,
+               force && arguments->instance->family->server_force
+                   ? "stopservice which=server force=1"
+                   : "stopservice which=server",
+               "TimesTen Server", "stopped");
+}
+
+static int restart_server(const Arguments *arguments, gboolean force)
+{
+    return ask(arguments, "stopservice which=server restart=1", "TimesTen Server", "started");
+}
+
+static int start_web(const Arguments *arguments, gboolean force)
+{
+    return ask(arguments, "startservice which=web", "TimesTen Webserver", "started");
+}
+
+static int stop_web(const Arguments *arguments, gboolean force)
+{
+    return ask(arguments, "stopservice which=web", "TimesTen Webserver", "stopped");
+}
+
+static const struct {
+    const char *name;
+    int (*run)(const Arguments *arguments, gboolean force);
+} verbs[] = {
+    { "-start", start },
+    { "-stop", stop },
+    { "-restart", restart },
+    { "-startserver", start_server },
+    { "-stopserver", stop_server },
+    { "-restartserver", restart_server },
+    { "-startwebserver", start_web },
+    { "-stopwebserver", stop_web },
+};
+
+int ttdaemonadmin_main(int argc, char **argv)
+{
+    Instance *instance = instance_self();
+    const Arguments *arguments = arguments_read(instance, argv, options, usage, 1);
+    int (*run)(const Arguments *, gboolean) = NULL;
+
+    for (guint i = 0; i < G_N_ELEMENTS(verbs); i++) {
+        if (!arguments_value(arguments, verbs[i].name))
+            continue;
+        if (run)
+            arguments_usage(usage, 1);
+        run = verbs[i].run;
+    }
+    if (!run || arguments->words->len > 0)
+        arguments_usage(usage, 1);
+    if (geteuid() != instance->admin_uid) {
+        fprintf(stderr, "ttDaemonAdmin: only the instance administrator (%s) may do this\n",
+                instance->admin);
+        return 1;
+    }
+    return run(arguments, arguments_value(arguments, "-force") != NULL);
+}

@@ -1,0 +1,179 @@
+/* ttStatus: the report of the main daemon, in the words of its era (facts 3.2). */
+#include "commands.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "arguments.h"
+#include "link.h"
+
+static const char usage[] = "Usage:\n"
+                            "  ttStatus [-v] [-r secs] [-[no]pretty]\n"
+                            "  ttStatus {-h | -help | -?} | {-V | -version}\n";
+
+static const Option options[] = {
+    { "-v", 0 }, { "-r", 1 }, { "-pretty", 0, .since = FAMILY_70 }, { "-nopretty", 0 }, { NULL }
+};
+
+static const char ruler[] =
+    "------------------------------------------------------------------------";
+
+/* The sub-daemon's own connections, with the ids they always have. */
+static const struct {
+    const char *name;
+    guint id;
+} workers[] = {
+    { "Manager", 2047 }, { "Rollback", 2046 },          { "Flusher", 2045 },
+    { "Monitor", 2044 }, { "Deadlock Detector", 2043 }, { "Checkpoint", 2042 },
+};
+
+typedef struct {
+    const Instance *instance;
+    gboolean pretty;
+    gboolean store_open; /* a store's part has begun and wants its end */
+    GString *rows;
+    guint connections;
+    Message *store;
+} Report;
+
+static int say_down(const Instance *instance)
+{
+    if (instance->family->one_line_down)
+        puts("ttStatus: Could not connect to TimesTen daemon: Connection refused");
+    else
+        puts("ttStatus: Could not connect to the TimesTen daemon.\n"
+             "If the TimesTen daemon is not running, please start it\n"
+             "by running \"ttDaemonAdmin -start\".");
+    return 1;
+}
+
+static void add_row(Report *report, const char *type, gint64 pid, const char *name, guint id,
+                    const char *info)
+{
+    guint key = (guint)message_number(report->store, "key");
+    guint context = 0x08000000U + id * 0x2550U;
+
+    report->connections++;
+    if (report->pretty)
+        g_string_append_printf(report->rows, "%-15s %-7" G_GINT64_FORMAT " 0x%08x  %-26s %6u\n",
+                               type, pid, context, name, id);
+    else
+        g_string_append_printf(report->rows,
+                               "%s pid %" G_GINT64_FORMAT " context 0x%x connected (KEY 0x%08x)\n",
+                               type, pid, context, key);
+    if (!report->pretty && info && *info)
+        g_string_append_printf(report->rows, "    (Client Information: %s)\n", info);
+}
+
+static void end_store(Report *report)
+{
+    const Message *store = report->store;
+    gint64 subdaemon = store ? message_number(store, "subdaemon") : 0;
+    const char *policy = store ? message_get(store, "policy") : NULL;
+
+    if (!store)
+        return;
+    for (guint i = 0; subdaemon && i < G_N_ELEMENTS(workers); i++)
+        add_row(report, "Subdaemon", subdaemon, workers[i].name, workers[i].id, NULL);
+    printf("Data store %s\n", message_get(store, "path"));
+    if (report->connections == 0)
+        puts("There are no connections to the data store");
+    else
+        printf("There %s %u connection%s to the data store\n",
+               report->connections == 1 ? "is" : "are", report->connections,
+               report->connections == 1 ? "" : "s");
+    if (subdaemon) {
+        if (report->instance->family->shared_mode_line)
+            puts("Data store is in shared mode");
+        printf("Shared Memory KEY 0x%08x ID %u\n", (guint)message_number(store, "key"),
+               (guint)message_number(store, "key") & 0xffffU);
+    }
+    if (report->pretty && report->connections > 0)
+        puts("Type            PID     Context     Connection Name              ConnID");
+    fputs(report->rows->str, stdout);
+    if (g_strcmp0(policy, "inUse") != 0 || message_number(store, "grace") > 0)
+        printf("RAM residence policy: %s\n", policy);
+    if (g_strcmp0(policy, "manual") == 0 && message_number(store, "loaded") == 0)
+        puts("Data store is manually unloaded from RAM");
+    puts("Replication policy  : Manual");
+    printf("%s: Manual\n", report->instance->family->cache_policy);
+    puts(ruler);
+    g_clear_pointer(&report->store, message_free);
+    g_string_truncate(report->rows, 0);
+    report->connections = 0;
+}
+
+static void take_line(Report *report, Message *message)
+{
+    if (strcmp(message->verb, "server") == 0)
+        printf("TimesTen server pid %s started on port %s\n", message_get(message, "pid"),
+               message_get(message, "port"));
+    else if (strcmp(message->verb, "web") == 0)
+        printf("TimesTen webserver pid %s started on port %s\n", message_get(message, "pid"),
+               message_get(message, "port"));
+    else if (strcmp(message->verb, "connection") == 0)
+        add_row(report, message_get(message, "type"), message_number(message, "pid"),
+                message_get(message, "name"), (guint)message_number(message, "connid"),
+                message_get(message, "client"));
+}
+
+static int report_once(const Instance *instance, gboolean pretty)
+{
+    Report report = { .instance = instance, .pretty = pretty };
+    g_autoptr(Message) hello = NULL;
+    g_autoptr(Wire) link = link_open(instance, &hello, NULL);
+    time_t now = time(NULL);
+    char when[64];
+    gboolean ruled = FALSE;
+    char *line;
+
+    if (!link || !wire_send(link, "status"))
+        return say_down(instance);
+    strftime(when, sizeof when, "%a %b %e %H:%M:%S %Y", localtime(&now));
+    printf("TimesTen status report as of %s\n\n", when);
+    printf("Daemon pid %s port %u instance %s\n", message_get(hello, "pid"), instance->daemon_port,
+           instance->name);
+    report.rows = g_string_new(NULL);
+    while ((line = wire_receive(link, 10000)) && strcmp(line, "end") != 0) {
+        Message *message = message_parse(line);
+        gboolean store = strcmp(message->verb, "store") == 0;
+
+        if (store && !ruled)
+            puts(ruler);
+        ruled |= store;
+        if (store) {
+            end_store(&report);
+            report.store = message;
+        } else {
+            take_line(&report, message);
+            message_free(message);
+        }
+        g_free(line);
+    }
+    end_store(&report);
+    if (!ruled)
+        puts(ruler);
+    puts("End of report");
+    g_string_free(report.rows, TRUE);
+    g_free(line);
+    return line ? 0 : 1;
+}
+
+int ttstatus_main(int argc, char **argv)
+{
+    g_autoptr(Instance) instance = instance_self();
+    const Arguments *arguments = arguments_read(instance, argv, options, usage, 1);
+    const char *repeat = arguments_value(arguments, "-r");
+    gboolean pretty = instance->family->pretty_status && !arguments_value(arguments, "-nopretty");
+    int status;
+
+    if (arguments->words->len > 0)
+        arguments_usage(usage, 1);
+    do {
+        status = report_once(instance, pretty);
+        if (repeat)
+            g_usleep((gulong)(g_ascii_strtod(repeat, NULL) * G_USEC_PER_SEC));
+    } while (repeat);
+    return status;
+}
