@@ -133,7 +133,9 @@ static void set(OptionsFile *options, const char *name, const char *keep)
             continue;
         }
         kept = TRUE;
-        end = line->raw + strcspn(line->raw, "\r\n");
+        end = g_str_has_suffix(line->raw, "\r\n") ? "\r\n"
+              : g_str_has_suffix(line->raw, "\n") ? "\n"
+                                                  : "";
         raw = g_strconcat(keep, end, NULL);
         options->lines->pdata[i] = line_new(raw, strlen(raw), options->kind);
         line_free(line);

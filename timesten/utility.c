@@ -1,19 +1,15 @@
-/* Command lines of the utilities by era, and what their end means.
- *
- * Runs nothing and reads nothing: the worker runs the words in a transient unit and asks here what
- * came of it.
+/* Command lines and environments of the utilities by era. Runs nothing and reads nothing: the worker
+ * runs the words in a transient unit, and verdict.c says what came of it.
  */
 #include "timesten/utility.h"
-#include "timesten/admin.h"
-#include "timesten/migrate.h"
 #include "common/error.h"
 #include "common/text.h"
 
 #include <string.h>
 
 #define MINUTE       (60 * USEC_PER_SEC)
-#define REASON_LIMIT 300 /* bytes of a utility's own line in a message */
-#define KILLED       128 /* exit statuses above it tell a signal */
+#define REASON_LIMIT 300 /* bytes of a wrong name in a message */
+#define DSN_LIMIT    128 /* bytes; ODBC itself stops at 32 */
 
 /* The limits are this project's: long enough for what the step may rightly take, short enough that
  * a hung program is noticed. Start and stop of the daemon include recovery and the last
@@ -44,13 +40,13 @@ static const struct {
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(utilities) == N_UTILITIES);
 
-/* Words of a command line. */
-#define DSN      "\1" /* the DSN */
-#define EXISTING "\2" /* a connection string that never creates a database */
-#define CREATING "\3" /* one that does, whatever the DSN says */
-#define PATH     "\4"
-#define SQL      "\5" /* the statements, and the end of the session */
-#define RELAXED  "\6" /* the option of the era for a database without replication, or nothing */
+/* Words of a command line that stand for something; see expansions[]. */
+#define DSN      "{dsn}"
+#define EXISTING "{existing}" /* a connection string that never creates a database */
+#define CREATING "{creating}" /* one that does, whatever the DSN says */
+#define PATH     "{path}"
+#define SQL      "{sql}"     /* the statements, and the end of the session */
+#define RELAXED  "{relaxed}" /* the era's option for a database without replication, or nothing */
 
 /* A row holds for FROM <= release < BEFORE; NULL leaves an end open. The first row that holds is
  * taken. The order of the words is that of the usage in the references (facts 3). */
@@ -88,64 +84,6 @@ static const struct {
     { UTILITY_SQL, NULL, NULL, { "ttIsql", "-v", "1", "-e", SQL, "-connStr", EXISTING } },
 };
 
-/* Exit statuses that say more than "error". 6, 8 and 9 of ttAdmin are S (11.2.1), 5 and 7 I; those
- * of ttMigrate are R. Where MEANING is set it goes into the reason. */
-static const struct {
-    UtilityId id;
-    int status;
-    Verdict verdict;
-    const char *meaning;
-} statuses[] = {
-    { UTILITY_EXPORT, 1, VERDICT_PARTIAL, "some objects could not be saved" },
-    { UTILITY_EXPORT, 2, VERDICT_FAILED, "fatal error" },
-    { UTILITY_EXPORT, 3, VERDICT_FAILED, "interrupted by a signal" },
-    { UTILITY_IMPORT, 1, VERDICT_PARTIAL, "some objects could not be restored" },
-    { UTILITY_IMPORT, 2, VERDICT_FAILED, "fatal error" },
-    { UTILITY_IMPORT, 3, VERDICT_FAILED, "interrupted by a signal" },
-    { UTILITY_CACHE_START, 5, VERDICT_ALREADY, "already running" },
-    { UTILITY_CACHE_STOP, 6, VERDICT_ALREADY, "already stopped" },
-    { UTILITY_RAM_LOAD, 7, VERDICT_ALREADY, "already loaded" },
-    { UTILITY_RAM_UNLOAD, 8, VERDICT_ALREADY, "already unloaded" },
-    { UTILITY_RAM_UNLOAD, 9, VERDICT_FAILED, "the database is in use" },
-    { UTILITY_CACHE_STOP, 9, VERDICT_FAILED, "the database is in use" },
-};
-
-typedef enum { ON_SUCCESS, ON_ERROR } TextWhen;
-
-/* What an output may say against its exit status; lower case. All wordings here are R or G: the
- * references say that these things are told in the output, not how. A caller never rests on the
- * verdict alone, it asks ttStatus. */
-static const struct {
-    UtilityId id;
-    TextWhen when;
-    const char *text;
-    Verdict verdict;
-} texts[] = {
-    /* Under the vendor's systemd unit ttDaemonAdmin refuses and names systemctl; status unknown. */
-    { UTILITY_DAEMON_START, ON_SUCCESS, "systemctl", VERDICT_FAILED },
-    { UTILITY_DAEMON_STOP, ON_SUCCESS, "systemctl", VERDICT_FAILED },
-    { UTILITY_SERVER_START, ON_SUCCESS, "systemctl", VERDICT_FAILED },
-    { UTILITY_SERVER_STOP, ON_SUCCESS, "systemctl", VERDICT_FAILED },
-    { UTILITY_SERVER_STOP_FORCE, ON_SUCCESS, "systemctl", VERDICT_FAILED },
-    { UTILITY_DAEMON_START, ON_SUCCESS, "failed", VERDICT_FAILED },
-    { UTILITY_SERVER_START, ON_SUCCESS, "failed", VERDICT_FAILED },
-    { UTILITY_DAEMON_START, ON_ERROR, "already running", VERDICT_ALREADY },
-    { UTILITY_SERVER_START, ON_ERROR, "already running", VERDICT_ALREADY },
-    { UTILITY_SERVER_START, ON_ERROR, "already started", VERDICT_ALREADY },
-    { UTILITY_DAEMON_STOP, ON_ERROR, "not running", VERDICT_ALREADY },
-    { UTILITY_SERVER_STOP, ON_ERROR, "not running", VERDICT_ALREADY },
-    { UTILITY_SERVER_STOP_FORCE, ON_ERROR, "not running", VERDICT_ALREADY },
-    { UTILITY_DAEMON_STOP, ON_ERROR, "daemon: connection refused", VERDICT_ALREADY },
-    { UTILITY_SERVER_STOP, ON_ERROR, "daemon: connection refused", VERDICT_ALREADY },
-    { UTILITY_SERVER_STOP_FORCE, ON_ERROR, "daemon: connection refused", VERDICT_ALREADY },
-    { UTILITY_CLOSE, ON_ERROR, "already closed", VERDICT_ALREADY },
-    { UTILITY_OPEN, ON_ERROR, "already open", VERDICT_ALREADY },
-    /* 833: no such database (S); destroying what is gone has to be repeatable. */
-    { UTILITY_DESTROY, ON_ERROR, " 833:", VERDICT_ALREADY },
-    { UTILITY_DESTROY, ON_ERROR, "tt0833:", VERDICT_ALREADY },
-    { UTILITY_DESTROY, ON_ERROR, "does not exist", VERDICT_ALREADY },
-};
-
 const char *utility_name(UtilityId id)
 {
     return utilities[id].name;
@@ -168,71 +106,96 @@ static gboolean row_holds(const char *from, const char *before, const Release *r
     return (!from || !is_before(release, from)) && (!before || is_before(release, before));
 }
 
-/* DSN names as ODBC has them: what would end or bend a connection string is no part of a name. */
-static gboolean check_dsn(const char *dsn, GError **error)
+/* Whether a name is one as ODBC has them: what would end or bend a connection string is no part of
+ * a name, and what begins like an option must not be taken for one. */
+static gboolean is_dsn(const char *dsn)
 {
-    if (dsn && dsn[0] && dsn[0] != '-' && strlen(dsn) <= 128 && !strpbrk(dsn, "[]{}(),;?*=!@\\/") &&
-        g_utf8_validate(dsn, -1, NULL)) {
-        const char *p = dsn;
+    if (!dsn || !dsn[0] || dsn[0] == '-' || strlen(dsn) > DSN_LIMIT ||
+        strpbrk(dsn, "[]{}(),;?*=!@\\/") || !g_utf8_validate(dsn, -1, NULL))
+        return FALSE;
+    for (const char *p = dsn; *p; p++)
+        if (g_ascii_iscntrl(*p))
+            return FALSE;
+    return TRUE;
+}
 
-        while (*p && !g_ascii_iscntrl(*p))
-            p++;
-        if (!*p)
-            return TRUE;
-    }
+static char *expand_dsn(const Release *release, const UtilityArguments *arguments, GError **error)
+{
+    g_autofree char *shown = NULL;
+
+    if (is_dsn(arguments->dsn))
+        return g_strdup(arguments->dsn);
+    shown = text_one_line(arguments->dsn ? arguments->dsn : "", DSN_LIMIT);
     g_set_error(
         error, TU_ERROR, TU_ERROR_INVALID_CONFIGURATION,
         "\"%s\" cannot be the name of a database. Name a DSN of the instance's sys.odbc.ini",
-        dsn ? dsn : "");
-    return FALSE;
+        shown);
+    return NULL;
+}
+
+static char *expand_existing(const Release *release, const UtilityArguments *arguments,
+                             GError **error)
+{
+    g_autofree char *dsn = expand_dsn(release, arguments, error);
+
+    return dsn ? g_strdup_printf("DSN=%s;AutoCreate=0", dsn) : NULL;
+}
+
+static char *expand_creating(const Release *release, const UtilityArguments *arguments,
+                             GError **error)
+{
+    g_autofree char *dsn = expand_dsn(release, arguments, error);
+
+    return dsn ? g_strdup_printf("DSN=%s;AutoCreate=1", dsn) : NULL;
 }
 
 static gboolean check_path(const char *what, const char *path, GError **error)
 {
+    g_autofree char *shown = NULL;
+
     if (path && path[0] == '/')
         return TRUE;
+    shown = text_one_line(path ? path : "", REASON_LIMIT);
     g_set_error(error, TU_ERROR, TU_ERROR_INVALID_CONFIGURATION,
-                "The %s \"%s\" is not an absolute path. Begin it with /", what, path ? path : "");
+                "The %s \"%s\" is not an absolute path. Begin it with /", what, shown);
     return FALSE;
 }
 
-/* Appends what a word of a row stands for. */
-static gboolean append_word(GStrvBuilder *builder, const char *word, const Release *release,
-                            const UtilityArguments *arguments, GError **error)
+static char *expand_path(const Release *release, const UtilityArguments *arguments, GError **error)
+{
+    return check_path("file", arguments->file, error) ? g_strdup(arguments->file) : NULL;
+}
+
+/* Without the exit ttIsql would go on to read commands from its standard input. */
+static char *expand_sql(const Release *release, const UtilityArguments *arguments, GError **error)
+{
+    return g_strdup_printf("%s exit;", arguments->sql ? arguments->sql : "");
+}
+
+static char *expand_relaxed(const Release *release, const UtilityArguments *arguments,
+                            GError **error)
+{
+    return g_strdup(arguments->replicated ? "" : release_era(release)->unreplicated);
+}
+
+/* NULL is an error, an empty string is left out. */
+static const struct {
+    const char *word;
+    char *(*expand)(const Release *release, const UtilityArguments *arguments, GError **error);
+} expansions[] = {
+    { DSN, expand_dsn },   { EXISTING, expand_existing }, { CREATING, expand_creating },
+    { PATH, expand_path }, { SQL, expand_sql },           { RELAXED, expand_relaxed },
+};
+
+static char *expand(const char *word, const Release *release, const UtilityArguments *arguments,
+                    GError **error)
 {
     const UtilityArguments none = { 0 };
-    g_autofree char *made = NULL;
 
-    if (!arguments)
-        arguments = &none;
-    if (strchr(DSN EXISTING CREATING, word[0]) && !check_dsn(arguments->dsn, error))
-        return FALSE;
-    if (word[0] == PATH[0] && !check_path("file", arguments->file, error))
-        return FALSE;
-    switch (word[0]) {
-    case '\1':
-        word = arguments->dsn;
-        break;
-    case '\2':
-        word = made = g_strdup_printf("DSN=%s;AutoCreate=0", arguments->dsn);
-        break;
-    case '\3':
-        word = made = g_strdup_printf("DSN=%s;AutoCreate=1", arguments->dsn);
-        break;
-    case '\4':
-        word = arguments->file;
-        break;
-    case '\5':
-        /* Without the exit it would go on to read commands from its standard input. */
-        word = made = g_strdup_printf("%s exit;", arguments->sql ? arguments->sql : "");
-        break;
-    case '\6':
-        word = arguments->replicated ? NULL : release_era(release)->unreplicated;
-        break;
-    }
-    if (word)
-        g_strv_builder_add(builder, word);
-    return TRUE;
+    for (guint i = 0; i < G_N_ELEMENTS(expansions); i++)
+        if (g_str_equal(expansions[i].word, word))
+            return expansions[i].expand(release, arguments ? arguments : &none, error);
+    return g_strdup(word);
 }
 
 char **utility_argv(UtilityId id, const char *home, const Release *release,
@@ -255,9 +218,14 @@ char **utility_argv(UtilityId id, const char *home, const Release *release,
             program = g_strdup_printf("%s/bin/ttenv", home);
             g_strv_builder_add_many(builder, program, words[0], NULL);
         }
-        for (guint w = 1; w < G_N_ELEMENTS(commands[i].words) && words[w]; w++)
-            if (!append_word(builder, words[w], release, arguments, error))
+        for (guint w = 1; w < G_N_ELEMENTS(commands[i].words) && words[w]; w++) {
+            g_autofree char *word = expand(words[w], release, arguments, error);
+
+            if (!word)
                 return NULL;
+            if (word[0])
+                g_strv_builder_add(builder, word);
+        }
         return g_strv_builder_end(builder);
     }
     shown = release_format(release);
@@ -285,106 +253,4 @@ char **utility_environment(UtilityId id, const char *home, const Release *releas
                                                    : g_strdup_printf("TIMESTEN_HOME=%s", home);
     g_strv_builder_add(builder, place);
     return g_strv_builder_end(builder);
-}
-
-/* Words by which a line of output is taken for the complaint, in this order; lower case. */
-static const char *const complaints[] = {
-    "tt0",    "tt1",           "*** error", "error", "could not", "cannot",  "can not", "unable",
-    "failed", "not permitted", "denied",    "refus", "invalid",   "unknown", "usage",
-};
-
-/* The line of an output that says what is wrong: an error with its number, else the first that
- * sounds like one, else the last. NULL where nothing was printed. */
-static char *complaint_of(const char *output)
-{
-    char *numbered = isql_first_error(output);
-    g_autofree char *valid = NULL;
-    g_auto(GStrv) lines = NULL;
-    const char *last = NULL;
-
-    if (numbered)
-        return numbered;
-    valid = g_utf8_make_valid(output, -1);
-    lines = g_strsplit(valid, "\n", -1);
-    for (guint c = 0; c < G_N_ELEMENTS(complaints); c++)
-        for (guint i = 0; lines[i]; i++) {
-            g_autofree char *lower = g_ascii_strdown(lines[i], -1);
-
-            if (strstr(lower, complaints[c]) && !strstr(lower, "the command failed."))
-                return g_strdup(lines[i]);
-        }
-    for (guint i = 0; lines[i]; i++)
-        if (g_strstrip(lines[i])[0])
-            last = lines[i];
-    return g_strdup(last);
-}
-
-static char *reason_for(UtilityId id, const Release *release, int status, const char *meaning,
-                        const char *output)
-{
-    g_autofree char *complaint = complaint_of(output);
-    g_autofree char *line = complaint ? text_one_line(complaint, REASON_LIMIT) : NULL;
-    g_autofree char *number = release ? release_format(release) : g_strdup("?");
-    g_autofree char *end = NULL;
-
-    if (status > KILLED && status < KILLED + 65)
-        end = g_strdup_printf("was killed by signal %d", status - KILLED);
-    else
-        end = g_strdup_printf("ended with exit status %d", status);
-    return g_strdup_printf("%s of release %s %s%s%s%s: %s", utilities[id].name, number, end,
-                           meaning ? " (" : "", meaning ? meaning : "", meaning ? ")" : "",
-                           line && line[0] ? line : "it printed nothing");
-}
-
-/* A table of which fewer rows were moved than there are; the output then contradicts a status of 0.
- */
-static gboolean rows_are_missing(const char *output)
-{
-    g_autoptr(GPtrArray) tables = migrate_parse(output);
-
-    for (guint i = 0; i < tables->len; i++) {
-        const MigrateTable *table = tables->pdata[i];
-
-        if (table->rows < table->expected)
-            return TRUE;
-    }
-    return FALSE;
-}
-
-Verdict utility_judge(UtilityId id, const Release *release, int exit_status, const char *output,
-                      char **ret_reason)
-{
-    Verdict verdict = exit_status == 0 ? VERDICT_DONE : VERDICT_FAILED;
-    const char *meaning = NULL;
-    const char *text = output ? output : "";
-    g_autofree char *lower = g_ascii_strdown(text, -1);
-
-    *ret_reason = NULL;
-    for (guint i = 0; i < G_N_ELEMENTS(statuses); i++)
-        if (statuses[i].id == id && statuses[i].status == exit_status) {
-            verdict = statuses[i].verdict;
-            meaning = statuses[i].meaning;
-        }
-    for (guint i = 0; i < G_N_ELEMENTS(texts); i++)
-        if (texts[i].id == id && (texts[i].when == ON_SUCCESS) == (exit_status == 0) &&
-            exit_status < KILLED && strstr(lower, texts[i].text)) {
-            verdict = texts[i].verdict;
-            break;
-        }
-    if ((id == UTILITY_EXPORT || id == UTILITY_IMPORT) && verdict == VERDICT_DONE &&
-        rows_are_missing(text)) {
-        verdict = VERDICT_PARTIAL;
-        meaning = "fewer rows than the table has";
-    }
-    if (id == UTILITY_SQL && verdict == VERDICT_DONE) {
-        g_autofree char *error = isql_first_error(text);
-
-        if (error)
-            verdict = VERDICT_FAILED;
-    }
-    if (id == UTILITY_VERSION && verdict == VERDICT_DONE && !strpbrk(lower, G_CSET_DIGITS))
-        verdict = VERDICT_FAILED;
-    if (verdict != VERDICT_DONE && verdict != VERDICT_ALREADY)
-        *ret_reason = reason_for(id, release, exit_status, meaning, text);
-    return verdict;
 }

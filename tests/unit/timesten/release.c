@@ -88,6 +88,7 @@ static void every_release_has_its_era(void)
         { "6.0.8", "6.0", ERA_PATH },
         { "7.0.6.0.0", "7.0", ERA_PATH },
         { "11.2.1.9", "11.2.1", ERA_PATH },
+        { "11.2", "11.2.1", ERA_PATH },
         { "11.2.2.8.27", "11.2.2", ERA_PATH },
         { "18.1.4", "18.1", ERA_ENVIRONMENT },
         { "22.1.1.18.0", "22.1", ERA_ENVIRONMENT },
