@@ -243,19 +243,37 @@ static int append_words(sd_bus_message *m, const char *name, char **words)
     return sd_bus_message_close_container(m);
 }
 
-/* "Ex", because plain ExecStart= would expand $NAME in the words: v$monitor is a table's name. */
+/* systemd would expand $NAME in the words, and v$monitor is a table's name. (ExecStartEx= with
+ * "no-env-expand" would say so, but 252 cannot read its own transient unit again at a reload.) */
+static char **escape_words(char **argv)
+{
+    GStrvBuilder *escaped = g_strv_builder_new();
+    char **words;
+
+    for (; *argv; argv++) {
+        g_auto(GStrv) parts = g_strsplit(*argv, "$", -1);
+        g_autofree char *word = g_strjoinv("$$", parts);
+
+        g_strv_builder_add(escaped, word);
+    }
+    words = g_strv_builder_end(escaped);
+    g_strv_builder_unref(escaped);
+    return words;
+}
+
 static int append_command(sd_bus_message *m, char **argv)
 {
+    g_auto(GStrv) words = escape_words(argv);
     int r;
 
     if ((r = sd_bus_message_open_container(m, 'r', "sv")) < 0 ||
-        (r = sd_bus_message_append(m, "s", "ExecStartEx")) < 0 ||
-        (r = sd_bus_message_open_container(m, 'v', "a(sasas)")) < 0 ||
-        (r = sd_bus_message_open_container(m, 'a', "(sasas)")) < 0 ||
-        (r = sd_bus_message_open_container(m, 'r', "sasas")) < 0 ||
+        (r = sd_bus_message_append(m, "s", "ExecStart")) < 0 ||
+        (r = sd_bus_message_open_container(m, 'v', "a(sasb)")) < 0 ||
+        (r = sd_bus_message_open_container(m, 'a', "(sasb)")) < 0 ||
+        (r = sd_bus_message_open_container(m, 'r', "sasb")) < 0 ||
         (r = sd_bus_message_append(m, "s", argv[0])) < 0 ||
-        (r = sd_bus_message_append_strv(m, argv)) < 0 ||
-        (r = sd_bus_message_append(m, "as", 1, "no-env-expand")) < 0)
+        (r = sd_bus_message_append_strv(m, words)) < 0 ||
+        (r = sd_bus_message_append(m, "b", 0)) < 0)
         return r;
     for (int i = 0; i < 4; i++)
         if ((r = sd_bus_message_close_container(m)) < 0)
