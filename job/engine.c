@@ -179,7 +179,7 @@ static gboolean forward(Job *job, const StepType *plan, GError **error)
             return job->committed ? finish(job, "needs-attention", error)
                                   : undo_all(job, plan, error);
         if (g_str_equal(type->id, "check"))
-            sd_notify(0, "READY=1");
+            job_accept(job);
     }
     return finish(job, "done", error);
 }
@@ -236,7 +236,7 @@ gboolean engine_run(Job *job, const StepType *plan, GError **error)
     job->outage_since = find_outage(job, plan);
     job->interruptible = !job->committed;
     if (job->summary->starts > 1)
-        sd_notify(0, "READY=1"); /* accepted long ago */
+        job_accept(job); /* long ago */
     if (cut && !job->summary->undoing) {
         g_autoptr(GError) problem = g_error_new_literal(
             TU_ERROR, TU_ERROR_FAILED,

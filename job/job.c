@@ -7,7 +7,7 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <sys/inotify.h>
+#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 /* PID 1's own socket: it is there for root whatever happens to the message bus. */
@@ -130,6 +130,12 @@ Job *job_new(JobRequest *request, GError **error)
         return NULL;
     }
     return job_reconnect(job, error) ? g_steal_pointer(&job) : NULL;
+}
+
+void job_accept(Job *job)
+{
+    job->ready = TRUE;
+    sd_notify(0, "READY=1");
 }
 
 /* --- facts --------------------------------------------------------------------------------------

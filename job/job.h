@@ -43,6 +43,7 @@ typedef struct {
 
     RecordWriter *writer;   /* NULL for a check or a plan: nothing is recorded then */
     RecordSummary *summary; /* folded anew after each line */
+    gboolean ready;        /* systemd was told that the job was accepted */
     gboolean committed;
     gboolean interruptible; /* before commit, and not while undoing */
     gboolean stopping;      /* SIGTERM: leave everything as it is */
@@ -52,6 +53,9 @@ typedef struct {
     sd_event_source *cancel_watch;
     sd_event_source *term_watch;
 } Job;
+
+/* READY=1: from here on whoever asked has a job, not a refusal. */
+void job_accept(Job *job);
 
 /* A job for REQUEST (taken over): inventory, both sides, options. Facts are probed by job_survey().
  */

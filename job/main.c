@@ -14,6 +14,10 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+/* The unit does not start the worker again after this one: the record is finished, and nothing was
+ * begun. */
+#define EXIT_REFUSED 77
+
 static const StepType *find_plan(const char *method, GError **error)
 {
     const StepType *plan = plan_of(method);
@@ -52,35 +56,46 @@ static gboolean work(Job *job, GError **error)
     return ok;
 }
 
-static gboolean run_job(guint64 id, GError **error)
+/* Whether any line was written about a step: from then on only a later worker, or a person, may
+ * judge. */
+static gboolean has_begun(guint64 id)
 {
-    JobRequest *request = request_load(id, error);
-    g_autoptr(RecordSummary) summary = request ? record_load(id, error) : NULL;
+    g_autoptr(RecordSummary) summary = record_load(id, NULL);
+
+    return !summary || summary->damaged || summary->steps->len > 0;
+}
+
+static gboolean run_job(guint64 id, gboolean *ret_refused, GError **error)
+{
+    g_autoptr(RecordSummary) before = record_load(id, error);
+    JobRequest *request = before ? request_load(id, error) : NULL;
     g_autoptr(GError) problem = NULL;
     g_autoptr(Job) job = NULL;
 
-    if (!summary)
+    if (!request)
         return FALSE;
-    if (summary->finished) {
+    if (before->finished) {
+        request_free(request);
         sd_notify(0, "READY=1\nSTATUS=finished long ago");
         return TRUE;
     }
     job = job_new(request, &problem);
     if (job) {
-        job->summary = g_steal_pointer(&summary);
+        job->summary = g_steal_pointer(&before);
         job->writer = record_open(id, &problem);
     }
-    if (job && job->writer && work(job, &problem))
+    if (job && job->writer && work(job, &problem)) {
+        *ret_refused = job->summary->finished && !job->ready;
         return TRUE;
-    /* Once steps were begun only a person or a later worker may judge; systemd starts us again. */
-    if (job && job->summary && job->summary->steps->len == 0 && !job->stopping) {
-        g_clear_pointer(&job->writer, record_close);
-        return finish_unbegun(id, problem, error);
     }
-    if (!job && summary && summary->steps->len == 0)
-        return finish_unbegun(id, problem, error);
-    g_propagate_error(error, g_steal_pointer(&problem));
-    return FALSE;
+    if ((job && job->stopping) || has_begun(id)) {
+        g_propagate_error(error, g_steal_pointer(&problem));
+        return FALSE;
+    }
+    if (job)
+        g_clear_pointer(&job->writer, record_close);
+    *ret_refused = TRUE;
+    return finish_unbegun(id, problem, error);
 }
 
 /* --- questions ----------------------------------------------------------------------------------
@@ -192,6 +207,7 @@ static int usage(FILE *out)
 int main(int argc, char **argv)
 {
     g_autoptr(GError) error = NULL;
+    gboolean refused = FALSE;
     guint64 id;
 
     if (argc == 2 && (g_str_equal(argv[1], "--help") || g_str_equal(argv[1], "-h")))
@@ -205,9 +221,10 @@ int main(int argc, char **argv)
         }
     if (argc != 2 || !text_parse_uint64(argv[1], 1, G_MAXUINT64, &id))
         return usage(stderr);
-    if (run_job(id, &error))
-        return EXIT_SUCCESS;
+    if (run_job(id, &refused, &error))
+        return refused ? EXIT_REFUSED : EXIT_SUCCESS;
     fprintf(stderr, "Job %s: %s\n", argv[1], error->message);
-    /* The unit knows from the status whether starting again can help: a damaged record stays damaged. */
+    /* The unit knows from the status whether starting again can help: a damaged record stays
+     * damaged. */
     return error->domain == TU_ERROR ? tu_error_row(error->code)->exit_status : EXIT_FAILURE;
 }
