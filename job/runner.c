@@ -8,6 +8,7 @@
 
 #define KEEPER_TIMEOUT_USEC (10 * USEC_PER_SEC)
 #define PROGRAM_LIMIT_USEC  (60 * USEC_PER_SEC)
+#define OUTPUT_LIMIT        (4 * 1024 * 1024)
 #define RECONNECTS          20 /* PID 1 re-executed, or the bus restarted: it is back within a second */
 
 void utility_result_free(UtilityResult *result)
@@ -361,13 +362,47 @@ static gboolean look_at_failures(Job *job, ParallelRun *runs, guint count, guint
     return sd_bus_is_open(job->bus) > 0 || lost_connection(job, tries, error);
 }
 
+static char *last_line(const char *path)
+{
+    gboolean missing;
+    g_autofree char *output = file_read(path, OUTPUT_LIMIT, &missing, NULL);
+    char *line = output ? strrchr(g_strchomp(output), '\n') : NULL;
+
+    return text_one_line(line ? line + 1 : output ? output : "", 200);
+}
+
+/* A limit that passed says nothing of its cause; what was at work, and what it said last, does. */
+static void name_the_running(const ParallelRun *runs, guint count, GError **error)
+{
+    if (!error || !g_error_matches(*error, TU_ERROR, TU_ERROR_DEADLINE_PASSED))
+        return;
+    for (guint i = 0; i < count; i++) {
+        g_autofree char *line = NULL;
+        g_autoptr(GError) limit = NULL;
+
+        if (!runs[i].call || runs[i].result)
+            continue;
+        line = last_line(runs[i].output_path);
+        limit = g_steal_pointer(error);
+        g_set_error(
+            error, TU_ERROR, TU_ERROR_DEADLINE_PASSED,
+            "%s. %s of instance %s was still at work on database %s; it last printed \"%s\". "
+            "Raise OutageLimitSec= if it needs longer, or see tterrors.log in %s",
+            limit->message, utility_name(runs[i].id), runs[i].side->config->name, runs[i].dsn, line,
+            runs[i].side->facts->daemon_home);
+        return;
+    }
+}
+
 gboolean run_parallel(Job *job, ParallelRun *runs, guint count, ParallelPoll poll, GError **error)
 {
     guint left = count, tries = 0;
 
     while (keep_busy(job, runs, count, &left, error) && left > 0) {
-        if (!job_sleep(job, 200 * USEC_PER_MSEC, error))
+        if (!job_sleep(job, 100 * USEC_PER_MSEC, error)) {
+            name_the_running(runs, count, error);
             return FALSE;
+        }
         if (poll)
             poll(job, runs, count);
         if (!look_at_failures(job, runs, count, &tries, error))
