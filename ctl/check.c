@@ -96,17 +96,24 @@ static guint count_of(GPtrArray *findings, const char *severity)
     return count;
 }
 
+/* What is fine takes one line, so that what is not stands out. */
 static void print_finding(const Finding *finding, FILE *file)
 {
     g_autofree char *severity = text_one_line(finding->severity, 20);
     g_autofree char *id = text_one_line(finding->id, 80);
     g_autofree char *subject = text_one_line(finding->subject, 200);
+    g_autofree char *message = text_one_line(finding->message, 8000);
 
     terminal_put(file, word_style(severity), severity);
     fprintf(file, "%*s", MAX(9 - (int)strlen(severity), 1), "");
     terminal_put(file, STYLE_BOLD, id);
-    fprintf(file, "%s%s\n", *subject ? " " : "", subject);
-    terminal_paragraph(file, "         ", STYLE_PLAIN, finding->message);
+    fprintf(file, "%s%s", *subject ? " " : "", subject);
+    if (g_str_equal(severity, "info") && !*finding->remedy) {
+        fprintf(file, ": %s\n", message);
+        return;
+    }
+    fputc('\n', file);
+    terminal_paragraph(file, "         ", STYLE_PLAIN, message);
     if (*finding->remedy) {
         g_autofree char *lead = g_strdup_printf("       %s ", terminal_glyph("→", ">"));
 

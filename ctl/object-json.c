@@ -91,7 +91,10 @@ void json_job(Json *json, const char *key, const Job *job)
     } else {
         json_null(json, "error");
     }
-    json_uint(json, "started_by_uid", job->started_by);
+    if (job->started_by == G_MAXUINT32) /* the record is damaged */
+        json_null(json, "started_by_uid");
+    else
+        json_uint(json, "started_by_uid", job->started_by);
     json_time(json, "started", job->started);
     json_time(json, "finished", job->finished);
     json_bool(json, "can_cancel", job->can_cancel);

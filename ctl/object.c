@@ -75,8 +75,9 @@ static const Property job_properties[] = {
     {},
 };
 
-/* Names, states and descriptions are single lines of the contract; whatever would move a terminal's cursor is
- * taken out here, once. Only an error's message may be longer, and is cleaned where it is printed. */
+/* Names, states and descriptions are single lines of the contract; whatever would move a terminal's
+ * cursor is taken out here, once. Only an error's message may be longer, and is cleaned where it is
+ * printed. */
 static void replace(char **field, const char *value)
 {
     g_free(*field);

@@ -13,7 +13,7 @@ static const struct {
     { "rolled-back", STYLE_YELLOW },  { "warning", STYLE_YELLOW },   { "stopped", STYLE_DIM },
     { "pending", STYLE_DIM },         { "info", STYLE_DIM },         { "refusing", STYLE_RED },
     { "needs-attention", STYLE_RED }, { "failed", STYLE_RED },       { "undo-failed", STYLE_RED },
-    { "error", STYLE_RED },
+    { "error", STYLE_RED },           { "starting", STYLE_YELLOW },  { "unknown", STYLE_DIM },
 };
 
 Style word_style(const char *word)
@@ -34,8 +34,10 @@ char *word_time(guint64 usec)
 
 char *word_user(guint32 uid)
 {
-    const struct passwd *entry = getpwuid(uid);
+    const struct passwd *entry = uid == G_MAXUINT32 ? NULL : getpwuid(uid);
 
+    if (uid == G_MAXUINT32)
+        return g_strdup("an unknown user");
     return entry ? g_strdup(entry->pw_name) : g_strdup_printf("%u", uid);
 }
 

@@ -571,4 +571,5 @@ def main():
         test(bus)
 
 
-main()
+if __name__ == '__main__':
+    main()
