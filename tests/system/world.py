@@ -7,8 +7,8 @@
 import hashlib
 import json
 import re
-import time
-from pathlib import Path
+import subprocess
+import sys
 
 import roots
 from bus import Bus, BusError, options
@@ -124,6 +124,27 @@ class World(Container):
             found.setdefault(port, set()).update(re.findall(r'\("([^"]+)"', line))
         return found
 
+    def taken_port(self, port):
+        """A stranger who listens on PORT, until its kill()."""
+        stranger = subprocess.Popen(["nsenter", "-t", str(self.pid), "-n", "--", sys.executable, "-c",
+                                     f"import socket, time; s = socket.create_server(('0.0.0.0', {port})); time.sleep(600)"])
+        self.processes.append(stranger)
+        wait_until(lambda: port in self.listeners(), 10, f"a stranger to listen on {port}")
+        return stranger
+
+    def connects(self, port=PORT):
+        """Whether a bare connect on PORT is accepted and stays so: a refusing port resets it."""
+        script = ("import socket, sys; s = socket.create_connection(('127.0.0.1', int(sys.argv[1])), 5); s.settimeout(1)\n"
+                  "try: sys.exit(0 if s.recv(1) else 1)\nexcept TimeoutError: pass\nexcept OSError: sys.exit(1)")
+        return subprocess.run(["nsenter", "-t", str(self.pid), "-n", "--", sys.executable, "-c", script, str(port)],
+                              stderr=subprocess.DEVNULL).returncode == 0
+
+    def say_to_keeper(self, control, line, user=None):
+        """The keeper's answer to one line, or why there was none."""
+        script = ("use IO::Socket::UNIX; my $s = IO::Socket::UNIX->new(Peer => $ARGV[0]) or print(\"error $!\"), exit;"
+                  " print $s \"$ARGV[1]\\n\"; $s->flush; print scalar <$s> // 'error closed';")
+        return self.run("perl", "-e", script, control, line, user=user, check=False).out.strip()
+
     # Clients
 
     def start_clients(self, count, port=PORT, database="orders", release="6.0.8", first=1, pause_ms=20):
@@ -204,6 +225,47 @@ class World(Container):
         version = RELEASES[instance]
         if version not in answer.out + answer.err:
             raise Failed(f"a new client was not served by {version}: {answer}")
+
+    # What a job left behind
+
+    def record(self, number):
+        """Lines of a job's record: (seconds since the epoch, event, step, {key: value})."""
+        lines = []
+        for line in self.read(f"/var/lib/timesten-upgrade/jobs/{number}/record").splitlines():
+            _, _, usec, event, step, *rest = line.split(" ", 5)
+            lines.append((int(usec) / 1e6, event, step, dict(re.findall(r'(\S+)="((?:[^"\\]|\\.)*)"', " ".join(rest)))))
+        return lines
+
+    def step_seconds(self, number):
+        """How long each step took: {step: seconds}."""
+        began, took = {}, {}
+        for when, event, step, _ in self.record(number):
+            if event == "begin":
+                began.setdefault(step, when)
+            elif event in ("end", "fail") and step in began:
+                took[step] = when - began[step]
+        return took
+
+    def held_span(self, number):
+        """When the port began to be held and when it was open again, in seconds since the epoch."""
+        lines = self.record(number)
+        return (next(when for when, event, step, _ in lines if (event, step) == ("begin", "hold")),
+                next(when for when, event, step, _ in lines if (event, step) == ("end", "resume")))
+
+    def utility_spans(self, pattern="."):
+        """When each utility ran, as systemd tells of its unit: {unit: (begin, end)} in seconds since the epoch."""
+        starting, ended = "7d4958e842da4a758f6c1cdc7b36dcc5", ("39f53479d3a045ac8e11786248231fbf",
+                                                              "be02cf6855d2428ba40df7e9d022f03d")
+        spans = {}
+        for line in self.journal("_PID=1"):
+            unit, what = line.get("UNIT", ""), line.get("MESSAGE_ID")
+            if unit.startswith("timesten-util-") and re.search(pattern, unit):
+                when = int(line["_SOURCE_REALTIME_TIMESTAMP"]) / 1e6
+                if what == starting:
+                    spans[unit] = (when, when)
+                elif what in ended and unit in spans:
+                    spans[unit] = (spans[unit][0], when)
+        return spans
 
     # The end
 
