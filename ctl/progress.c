@@ -117,7 +117,6 @@ static void make_line(const Job *job, const Server *server, guint64 age, guint c
                       char **ret_bar, char **ret_text)
 {
     g_autoptr(GString) text = g_string_new(NULL);
-    g_autofree char *clean = NULL;
     guint width;
 
     g_string_append_printf(text, "%3u%%", percent(job));

@@ -8,7 +8,7 @@ import time
 from bus import NAME, ROOT
 from harness import Failed, World, say
 
-COLUMNS = ("client", "tried", "refused", "reset", "timed out", "cut", "longest wait", "written")
+COLUMNS = ("client", "tried", "refused", "reset", "timed out", "cut", "longest wait", "written", "served by")
 
 
 def table(rows, columns):
@@ -67,8 +67,10 @@ def main():
         report = world.stop_clients()
         after = world.content("tt70", "orders") if serving["Instance"] == "tt70" else world.content("tt60", "orders")
         say("\nwhat each client saw")
-        table([(client.number, *(client.report[key] for key in ("tried", "refused", "reset", "timed_out", "cut")),
-                f"{client.report['longest_wait_ms'] / 1000:.1f} s", len(client.acknowledged)) for client in report.clients],
+        table([(client.number, *(client.report["connects"][key] for key in ("tried", "refused", "reset", "timed_out")),
+                client.report["sessions"]["cut"], f"{client.report['longest_wait_ms']['connect'] / 1000:.1f} s",
+                client.report["rows"]["acknowledged"],
+                f"{client.report['release']['first']} → {client.report['release']['last']}") for client in report.clients],
               COLUMNS)
         lost = world.lost(serving["Instance"], report)
         spans = world.step_seconds(number)
@@ -85,8 +87,7 @@ def main():
                 ("port held", f"{job['HeldUSec'] / 1e6:.1f} s"),
                 ("export, import", f"{spans.get('export', 0):.1f} s, {spans.get('import', 0):.1f} s")):
             say(f"  {name:<34}{value}")
-        good = (job["Result"] == "done" and not lost and not report.refused and not report.reset and not report.timed_out
-                and before == after)
+        good = job["Result"] == "done" and not lost and not report.troubles() and before == after
         say("\nnobody was refused and nothing was lost" if good else "\nthis is NOT what the upgrade promises")
         return 0 if good else 1
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from bus import Bus, BusError, options, refused
 from container import Container, Failed, Reader, wait_until
 from roots import SOURCE, clean_root, package, say
-from world import ADMIN, DAEMON_PORTS, HOMES, PORT, RELEASES, World, store
+from world import ADMIN, DAEMON_PORTS, HOMES, PORT, RELEASES, SLOW, World, store
 
-__all__ = ["ADMIN", "Bus", "BusError", "Container", "DAEMON_PORTS", "Failed", "HOMES", "PORT", "RELEASES", "Reader",
+__all__ = ["ADMIN", "Bus", "BusError", "Container", "DAEMON_PORTS", "Failed", "HOMES", "PORT", "RELEASES", "Reader", "SLOW",
            "SOURCE", "World", "check", "clean_root", "equal", "options", "package", "refused", "run", "say", "store",
            "wait_until"]
 

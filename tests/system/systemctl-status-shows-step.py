@@ -2,11 +2,11 @@
 
 import re
 
-from harness import check, equal, run, wait_until
+from harness import SLOW, check, equal, run, wait_until
 
 
 def test(world):
-    world.tune("tt60", **world.slow)
+    world.tune("tt60", SLOW)
     world.start_clients(2)
     world.settle()
     number = world.upgrade()

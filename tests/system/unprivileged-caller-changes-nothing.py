@@ -1,7 +1,7 @@
 """A user whom polkit does not know may read everything and change nothing; a rule opens what it names."""
 
 from bus import NAME, ROOT, options
-from harness import BusError, Failed, check, equal, run
+from harness import SLOW, BusError, Failed, check, equal, run
 
 REFUSALS = {"NotAuthorized", "AccessDenied", "InteractiveAuthorizationRequired", "AuthFailed"}
 CONTROL = "/run/timesten-upgrade/server/main/control"
@@ -25,7 +25,7 @@ def must_be_refused(what, call):
 def test(world):
     world.must_serve("tt60")
     # A job to cancel, held open by a slow export.
-    world.tune("tt60", **world.slow)
+    world.tune("tt60", SLOW)
     number = world.upgrade()
     world.wait_step(number, "export")
     job = world.bus.manager("GetJob", "t", number)[0]

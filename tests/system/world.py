@@ -7,6 +7,7 @@
 import hashlib
 import json
 import re
+import shutil
 import subprocess
 import sys
 
@@ -21,6 +22,7 @@ HOMES = {"tt60": "/opt/TimesTen/tt60", "tt70": "/opt/TimesTen/tt70"}
 RELEASES = {"tt60": "6.0.8", "tt70": "7.0.6"}
 DAEMON_PORTS = {"tt60": 16000, "tt70": 17000}
 FINISHED = "finished"
+SLOW = {"migrate-rows-per-second": 1500}
 
 # What a healthy machine of this kind writes in any case: a container may not raise limits or touch the kernel.
 ALWAYS_EXPECTED = [
@@ -41,8 +43,8 @@ class World(Container):
         self.server_lines = list(server_lines)
         self.bus = Bus(self)
         self.clients = []
+        self.client_number = 0
         self.expected = list(ALWAYS_EXPECTED)
-        self.counts = {"tried": 0, "refused": 0, "reset": 0, "timed_out": 0}
 
     def __enter__(self):
         super().__enter__()
@@ -63,15 +65,21 @@ class World(Container):
         """A stand-in of TimesTen as its installer would leave it, and its declaration for the product."""
         release, home = release or RELEASES[name], home or HOMES[name]
         port = daemon_port or DAEMON_PORTS[name]
-        roots.run(roots.SOURCE / "tests/standin/install", "--build", roots.build_directory(), "--root", self.root,
-                  "--home", home, "--release", release, "--admin", ADMIN, "--daemon-port", port,
-                  "--server-port", server_port if server_port is not None else (PORT if name == "tt60" else port + 2))
-        ini = "[ODBC Data Sources]\n" + "".join(f"{one}=TimesTen {release} Driver\n" for one in self.databases)
-        for one in self.databases:
-            ini += f"\n[{one}]\nDriver={home}/lib/libtten.so\nDataStore={store(name, one)}\nDatabaseCharacterSet=US7ASCII\n"
-        self.write(f"{home}/info/sys.odbc.ini", ini)
-        roots.in_root(self.root, "install", "-d", "-o", ADMIN, "-g", ADMIN, f"/var/lib/{ADMIN}", f"/var/lib/{ADMIN}/{name}")
-        roots.in_root(self.root, "chown", f"{ADMIN}:", f"{home}/info/sys.odbc.ini")
+        # Inside the root, because the programs may be those of another Debian release than the machine's.
+        tools = self.root / "tmp/standin"
+        if not tools.is_dir():
+            tools.mkdir()
+            for file in ("install", "install-dsn"):
+                shutil.copy(roots.SOURCE / "tests/standin" / file, tools)
+            for file in ("standin-timesten", "ttclient"):
+                shutil.copy(roots.build_directory() / "tests/standin" / file, tools)
+            shutil.copy(tools / "ttclient", self.root / "usr/local/bin/ttclient")
+        if server_port is None:
+            server_port = PORT if name == "tt60" else port + 2
+        roots.in_root(self.root, "/tmp/standin/install", "--build", "/tmp/standin", "/", home, release, name, str(port),
+                      str(server_port), ADMIN)
+        for database in self.databases:
+            roots.in_root(self.root, "/tmp/standin/install-dsn", "/", home, database, store(name, database))
         if declare:
             self.write(f"/etc/timesten-upgrade/instances.d/{name}.conf", f"[Instance]\nHome={home}\n")
 
@@ -87,8 +95,7 @@ class World(Container):
             self.sql("tt60", database,
                      "create table items (id int not null primary key, name varchar(64), amount int);",
                      f"insert into items with recursive n(i) as (select 1 union all select i + 1 from n where i < {self.rows})"
-                     " select i, 'item ' || i || ' of ' || (i * 7919 % 10007), i * 31 % 1009 from n;",
-                     "create table written (client int not null, n int not null, primary key (client, n));", create=True)
+                     " select i, 'item ' || i || ' of ' || (i * 7919 % 10007), i * 31 % 1009 from n;", create=True)
 
     # TimesTen's own commands, as the administrator would type them
 
@@ -113,7 +120,8 @@ class World(Container):
         """Fault injection, one line each (tests/standin/README.md)."""
         self.write(f"{HOMES[instance]}/.standin/faults", "".join(f"{line}\n" for line in lines))
 
-    def tune(self, instance, **values):
+    def tune(self, instance, values):
+        """Speeds of the stand-in: SLOW makes steps of seconds that a test can look at."""
         self.write(f"{HOMES[instance]}/.standin/tune", "".join(f"{key}={value}\n" for key, value in values.items()))
 
     def listeners(self):
@@ -147,20 +155,46 @@ class World(Container):
 
     # Clients
 
-    def start_clients(self, count, port=PORT, database="orders", release="6.0.8", first=1, pause_ms=20):
+    def ttclient(self, *words, port=PORT, database="orders", release="6.0.8", **more):
+        return self.run("ttclient", "--server", f"127.0.0.1:{port}", "--dsn", database, "--client-release", release, *words,
+                        user="guest", **more)
+
+    def start_clients(self, count, port=PORT, database="orders", release="6.0.8", think_ms=20, reconnect_every=15):
+        """Applications that write row after row and reconnect, until stop_clients()."""
         started = []
-        for number in range(first, first + count):
-            process = self.popen("/opt/TimesTen/ttclient", "load", "--port", port, "--dsn", database, "--release", release,
-                                 "--client", number, "--pause-ms", pause_ms, user="guest")
-            started.append(Client(number, database, process))
+        for _ in range(count):
+            self.client_number += 1
+            started.append(Client(self.client_number, database, self.popen(
+                "setpriv", "--reuid=guest", "--regid=guest", "--clear-groups", "ttclient", "--load", "--server",
+                f"127.0.0.1:{port}", "--dsn", database, "--client-release", release, "--table", "written", "--create", "--id",
+                self.client_number, "--think", think_ms, "--reconnect-every", reconnect_every)))
         self.clients += started
         return started
+
+    def settle(self, clients=None, timeout=60):
+        """Waits until each client has written a row from now on."""
+        clients = self.clients if clients is None else clients
+        for database in {client.database for client in clients}:
+            wanted = {str(client.number) for client in clients if client.database == database}
+            first = self.written(database)
+
+            def moved():
+                now = self.written(database)
+                return now is not None and all(int(now.get(one, 0)) > int((first or {}).get(one, 0)) for one in wanted)
+            wait_until(moved, timeout, f"every client of {database} to write a row", 0.1)
+
+    def written(self, database):
+        """How many rows each client has in the database that now serves, or None where nobody can tell."""
+        done = self.ttclient("--sql", "select ID, max(SEQ) from written group by ID", database=database, check=False)
+        return dict(re.findall(r"^< (\d+), (\d+) >$", done.out, re.M)) if done.status == 0 else None
 
     def stop_clients(self, clients=None):
         """Ends them in order and gives their reports, summed up."""
         clients = self.clients if clients is None else clients
         for client in clients:
-            client.stop(self)
+            client.stop()
+        for client in clients:
+            client.collect()
         total = Report(clients)
         self.clients = [client for client in self.clients if client not in clients]
         return total
@@ -170,10 +204,11 @@ class World(Container):
         lost = []
         found = 0
         for database in {client.database for client in report.clients}:
-            there = set(self.sql(instance, database, "select client, n from written;"))
+            there = set(self.sql(instance, database, "select ID, SEQ from written;"))
             for client in report.clients:
                 if client.database == database:
-                    for n in client.acknowledged:
+                    # A client writes n + 1 only when it knows that n is there.
+                    for n in range(1, client.report["rows"]["acknowledged"] + 1):
                         if f"{client.number}, {n}" in there:
                             found += 1
                         else:
@@ -220,8 +255,7 @@ class World(Container):
         told = self.bus.properties("Server", server)
         if told["Instance"] != instance or told["State"] != "serving":
             raise Failed(f"{server} should be served by {instance}: {told}")
-        answer = self.run("/opt/TimesTen/ttclient", "query", "--port", port, "--dsn", database, "--release", release,
-                          "select count(*) from items;", user="guest")
+        answer = self.ttclient(port=port, database=database, release=release)
         version = RELEASES[instance]
         if version not in answer.out + answer.err:
             raise Failed(f"a new client was not served by {version}: {answer}")
@@ -288,12 +322,13 @@ class World(Container):
 class Client:
     def __init__(self, number, database, process):
         self.number, self.database, self.process = number, database, process
-        self.report, self.acknowledged = None, []
+        self.report = None
 
-    def stop(self, world):
-        # The signal goes to the client itself: nsenter and runuser in front of it would keep it.
+    def stop(self):
         self.process.terminate()
-        out, err = self.process.communicate(timeout=90)
+
+    def collect(self):
+        out, err = self.process.communicate(timeout=120)
         try:
             self.report = json.loads(out.splitlines()[-1])
         except (IndexError, ValueError):
@@ -307,18 +342,24 @@ class Report:
         self.clients = clients
         reports = [client.report for client in clients]
 
-        def total(key):
-            return sum(one.get(key, 0) for one in reports)
-        self.tried, self.refused = total("tried"), total("refused")
-        self.reset, self.timed_out = total("reset"), total("timed_out")
-        self.cut, self.written = total("cut"), total("acknowledged")
-        self.longest_ms = max((one.get("longest_wait_ms", 0) for one in reports), default=0)
+        def total(group, key):
+            return sum(one[group][key] for one in reports)
+        self.tried, self.refused = total("connects", "tried"), total("connects", "refused")
+        self.reset, self.timed_out = total("connects", "reset"), total("connects", "timed_out")
+        self.rejected = total("connects", "rejected") + total("connects", "failed")
+        self.cut, self.written = total("sessions", "cut"), total("rows", "acknowledged")
+        self.stuck = total("sessions", "statement_timeouts") + total("rows", "unresolved")
+        self.longest_ms = max((one["longest_wait_ms"]["connect"] for one in reports), default=0)
         self.found, self.lost = None, None
+
+    def troubles(self):
+        """Connects that did not lead to a session, and statements without an answer: there should be none."""
+        return self.refused + self.reset + self.timed_out + self.rejected + self.stuck
 
     def __str__(self):
         text = (f"{len(self.clients)} clients: connects made {self.tried}, refused {self.refused}, reset {self.reset}, "
-                f"timed out {self.timed_out}, sessions cut {self.cut}, longest wait {self.longest_ms / 1000:.1f} s; "
-                f"rows written {self.written}")
+                f"timed out {self.timed_out}, rejected {self.rejected}, sessions cut {self.cut}, "
+                f"longest wait {self.longest_ms / 1000:.1f} s; rows written {self.written}")
         if self.found is not None:
             text += f", found {self.found}, lost {len(self.lost)}"
         return text
