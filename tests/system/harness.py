@@ -44,5 +44,9 @@ def run(test, machine=World, **more):
         own = [frame for frame in where if frame.filename == os.path.abspath(sys.argv[0])]
         say(f"FAILED {name}" + (f" (line {own[-1].lineno}: {own[-1].line})" if own else "") + f": {failure}")
         sys.exit(1)
+    except Exception:
+        traceback.print_exc(file=sys.stdout)
+        say(f"FAILED {name}: the test itself broke")
+        sys.exit(1)
     say(f"ok {name}: {time.monotonic() - booted:.1f} s after {booted - began:.1f} s of setting up")
     sys.exit(0)

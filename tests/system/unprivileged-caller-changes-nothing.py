@@ -4,7 +4,7 @@ from bus import NAME, ROOT, options
 from harness import SLOW, BusError, Failed, check, equal, run
 
 REFUSALS = {"NotAuthorized", "AccessDenied", "InteractiveAuthorizationRequired", "AuthFailed"}
-CONTROL = "/run/timesten-upgrade/server/main/control"
+CONTROL = "/run/timesten-upgrade/control/main"
 
 
 def state(world):
