@@ -273,7 +273,7 @@ static gboolean prepare_cancel(Call *call, GError **error)
 static void act_cancel(Call *call)
 {
     Job *job = (Job *)call->object;
-    g_autoptr(Object) keep = object_ref(job);
+    g_autoptr(Object) keep G_GNUC_UNUSED = object_ref(job);
     g_autoptr(GError) error = NULL;
     guint32 uid = call_person(call);
 

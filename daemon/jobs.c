@@ -178,7 +178,7 @@ static void stop_watching(Job *job)
 
 void job_refresh(Job *job)
 {
-    g_autoptr(Object) keep = object_ref(job);
+    g_autoptr(Object) keep G_GNUC_UNUSED = object_ref(job);
 
     if (job->object.gone)
         return;
@@ -285,7 +285,7 @@ Job *jobs_add(Daemon *daemon, guint64 id)
 
 static void take_off(Daemon *daemon, Job *job)
 {
-    g_autoptr(Object) keep = object_ref(job);
+    g_autoptr(Object) keep G_GNUC_UNUSED = object_ref(job);
 
     upgrade_forget(job);
     mark(job);

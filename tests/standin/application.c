@@ -97,7 +97,7 @@ Answer application_run(Application *application, const char *sql, gint64 timeout
     wire_send(application->wire, line);
     while ((reply = wire_receive(application->wire,
                                  MAX(0, (deadline - g_get_monotonic_time()) / 1000)))) {
-        g_autofree char *owned = reply;
+        g_autofree char *owned G_GNUC_UNUSED = reply;
         g_autoptr(Message) message = NULL;
 
         if (strcmp(reply, "ROW") == 0 || g_str_has_prefix(reply, "ROW ")) {

@@ -9,6 +9,7 @@ import ctypes
 import fcntl
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -263,10 +264,13 @@ class Container:
             text = self.run("journalctl", "--no-pager", "-q", "-a", "-o", "short-precise", check=False).out
             text += self.run("systemctl", "list-units", "timesten*", "--all", "--no-pager", check=False).out
         (place / f"{self.title}.log").write_text(text + "\n" + self.console_tail())
-        lines = [line for line in text.splitlines() if "timesten" in line or "upgrade" in line]
+        dull = re.compile(r"systemd\[1\]: (Starting|Started|Stopped|Stopping|Finished|Created|Reached|Listening|Queued)|"
+                          r"Deactivated successfully|Startup finished")
+        lines = [line for line in text.splitlines() if re.search("timesten|upgrade|port-keeper", line)
+                 and not dull.search(line)]
         say(f"# the last of the journal (whole: {place / (self.title + '.log')}):")
-        for line in lines[-60:]:
-            say("#  ", line[:400])
+        for line in lines[-25:]:
+            say("#  ", line[:300])
 
 
 class Reader(threading.Thread):

@@ -27,6 +27,7 @@ def test(world):
     equal(report.troubles(), 0, "connects or statements that failed")
     check(report.longest_ms >= 1900, f"nobody waited for the hold: {report.longest_ms} ms")
 
+    world.expect("port-keeper: The deadline of the hold has passed")
     world.run("ttctl", "hold", "main", "2s")
     client = world.start_clients(1)
     wait_until(lambda: server(world)["State"] == "refusing", 10, "the limit of the hold to pass")

@@ -65,7 +65,7 @@ static void what_is_written_is_read(void)
     scratch_begin();
     guint64 id = scratch_job();
     gsize length;
-    g_autofree char *text = make_record(id, &length);
+    g_autofree char *text G_GNUC_UNUSED = make_record(id, &length);
     g_autoptr(GPtrArray) lines = record_read(id, NULL, NULL);
     const RecordLine *first = g_ptr_array_index(lines, 0), *note = g_ptr_array_index(lines, 3);
 
@@ -99,7 +99,7 @@ static void a_line_torn_at_any_byte_is_dropped(void)
     scratch_begin();
     guint64 id = scratch_job();
     gsize length;
-    g_autofree char *text = make_record(id, &length);
+    g_autofree char *text G_GNUC_UNUSED = make_record(id, &length);
 
     for (gsize cut = last_line(text, length); cut < length; cut++) {
         g_autoptr(GError) error = NULL;
@@ -124,7 +124,7 @@ static void a_last_line_with_holes_is_dropped(void)
     scratch_begin();
     guint64 id = scratch_job();
     gsize length;
-    g_autofree char *text = make_record(id, &length);
+    g_autofree char *text G_GNUC_UNUSED = make_record(id, &length);
     const gsize start = last_line(text, length);
 
     for (gsize from = start; from < length; from++)
@@ -145,7 +145,7 @@ static void damage_at_any_byte_of_an_earlier_line_is_told(void)
     scratch_begin();
     guint64 id = scratch_job();
     gsize length;
-    g_autofree char *text = make_record(id, &length);
+    g_autofree char *text G_GNUC_UNUSED = make_record(id, &length);
     const gsize last = last_line(text, length);
     guint line = 0;
 
@@ -176,7 +176,7 @@ static void a_line_that_is_missing_or_doubled_is_damage(void)
     scratch_begin();
     guint64 id = scratch_job();
     gsize length;
-    g_autofree char *text = make_record(id, &length);
+    g_autofree char *text G_GNUC_UNUSED = make_record(id, &length);
     const gsize last = last_line(text, length), before = last_line(text, last);
     g_autofree char *doubled = g_strconcat(text, text + last, NULL);
     g_autofree char *missing = g_strdup_printf("%.*s%s", (int)before, text, text + last);
@@ -222,7 +222,7 @@ static void full_disk(void)
     g_autoptr(GError) error = NULL;
     guint64 id = scratch_job();
     gsize length;
-    g_autofree char *text = make_record(id, &length);
+    g_autofree char *text G_GNUC_UNUSED = make_record(id, &length);
     g_autoptr(RecordWriter) writer = record_open(id, &error);
     struct rlimit limit;
 
