@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -48,6 +49,15 @@ static guint count(guint64 id, gboolean *ret_damaged)
 
     g_assert_no_error(error);
     return lines->len;
+}
+
+static gsize size_of(guint64 id)
+{
+    g_autofree char *path = path_job(id, "record");
+    struct stat file;
+
+    g_assert_cmpint(stat(path, &file), ==, 0);
+    return file.st_size;
 }
 
 /* Where the last line begins. */
@@ -112,6 +122,7 @@ static void a_line_torn_at_any_byte_is_dropped(void)
         g_autoptr(RecordWriter) writer = record_open(id, &error);
 
         g_assert_no_error(error);
+        g_assert_cmpuint(size_of(id), ==, last_line(text, length));
         g_assert_true(record_append(writer, RECORD_FAIL, "export", &error, "message", "m", NULL));
         g_assert_cmpuint(count(id, &damaged), ==, LINES);
         g_assert_false(damaged);
@@ -238,6 +249,7 @@ static void full_disk(void)
                                      "a line of more than sixty bytes in any case", NULL));
         g_assert_error(error, TU_ERROR, TU_ERROR_FAILED);
         g_assert_nonnull(strstr(error->message, "Cannot write the record"));
+        g_assert_cmpuint(size_of(id), ==, length);
         g_assert_cmpuint(count(id, &damaged), ==, LINES);
         g_assert_false(damaged);
         g_clear_error(&error);
