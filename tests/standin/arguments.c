@@ -103,5 +103,5 @@ void print_failure(const GError *error)
         fprintf(stderr, "*** [TimesTen][ODBC Driver Manager] IM002: %s\n", error->message);
     else
         fprintf(stderr, "*** [TimesTen][TimesTen ODBC Driver][TimesTen]TT%04d: %s\n",
-                error->domain == TT_FAILURE ? error->code : TT_ENGINE, error->message);
+                failure_number(error), error->message);
 }

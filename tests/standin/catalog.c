@@ -376,3 +376,13 @@ void catalog_unload_all(Daemon *daemon)
     }
     catalog_save(daemon);
 }
+
+void catalog_abandon(Daemon *daemon)
+{
+    for (guint i = 0; i < daemon->stores->len; i++) {
+        const DataStore *store = daemon->stores->pdata[i];
+
+        if (store->subdaemon.pid != 0)
+            kill(store->subdaemon.pid, SIGKILL);
+    }
+}

@@ -79,6 +79,7 @@ void service_stop(Daemon *daemon, Service *service, gboolean force);
 void catalog_load(Daemon *daemon);           /* reads the catalog and loads what policies say */
 gboolean catalog_busy(const Daemon *daemon); /* a sub-daemon is running */
 void catalog_unload_all(Daemon *daemon);
+void catalog_abandon(Daemon *daemon); /* kills the sub-daemons that did not end in time */
 void catalog_forget_client(Client *client);
 
 /* requests.c: does one line of a client's. */

@@ -15,3 +15,8 @@ void failure_set(GError **error, int number, const char *format, ...)
     *error = g_error_new_valist(TT_FAILURE, number, format, arguments);
     va_end(arguments);
 }
+
+int failure_number(const GError *error)
+{
+    return error->domain == TT_FAILURE ? error->code : TT_FILE;
+}

@@ -38,4 +38,6 @@ enum {
     TT_PROTOCOL = 47001 /* G: the peer said something senseless */
 };
 
+/* The number of an error of any domain; TT_FILE for those of other libraries. */
+int failure_number(const GError *error);
 void failure_set(GError **error, int number, const char *format, ...) G_GNUC_PRINTF(3, 4);

@@ -54,7 +54,7 @@ static gboolean note_firing(const char *home, const char *line, const char *coun
     g_auto(GStrv) fired = NULL;
     guint64 limit = count ? g_ascii_strtoull(count, NULL, 10) : G_MAXUINT64;
     guint64 times = 0;
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_APPEND, 0644);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_APPEND, 0666);
     gboolean fires;
 
     if (fd < 0)

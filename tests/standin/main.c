@@ -1,7 +1,9 @@
 /* One program for all commands of an instance: bin/ has a hard link per command, so that /proc
  * shows its name. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <glib.h>
 
@@ -27,6 +29,30 @@ static const struct {
     { "ttVersion", ttversion_main },
 };
 
+/* DIRECTORY/timestend is a copy of this program: makes all other names of it, also in lower case.
+ */
+static int install(const char *directory)
+{
+    if (chdir(directory) < 0) {
+        perror(directory);
+        return 1;
+    }
+    for (guint i = 0; i < G_N_ELEMENTS(commands); i++) {
+        g_autofree char *lower = g_ascii_strdown(commands[i].name, -1);
+
+        if (link("timestend", commands[i].name) < 0 && errno != EEXIST) {
+            perror(commands[i].name);
+            return 1;
+        }
+        if (strcmp(lower, commands[i].name) != 0 && symlink(commands[i].name, lower) < 0 &&
+            errno != EEXIST) {
+            perror(lower);
+            return 1;
+        }
+    }
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     g_autofree char *executable = g_file_read_link("/proc/self/exe", NULL);
@@ -38,14 +64,10 @@ int main(int argc, char **argv)
             return commands[i].run(argc, argv);
         }
     }
-    if (argc == 2 && strcmp(argv[1], "--list-commands") == 0) {
-        for (guint i = 0; i < G_N_ELEMENTS(commands); i++)
-            puts(commands[i].name);
-        return 0;
-    }
+    if (argc == 3 && strcmp(argv[1], "--install") == 0)
+        return install(argv[2]);
     fprintf(stderr,
-            "%s: install me with tests/standin/install; run me as one of the commands that "
-            "--list-commands names\n",
+            "%s: tests/standin/install installs me; then I am each command that has a name\n",
             argv[0]);
     return 2;
 }

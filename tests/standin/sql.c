@@ -316,10 +316,14 @@ void sql_failure(sqlite3 *database, GError **error)
             return;
         }
     }
-    if (g_str_has_suffix(said, " already exists"))
-        failure_set(error, TT_TABLE_EXISTS, "%c%s", g_ascii_toupper(*said), said + 1);
-    else
+    if (g_str_has_suffix(said, " already exists")) {
+        g_auto(GStrv) parts = g_strsplit(said, "\"", 3); /* table "A.B" already exists */
+
+        failure_set(error, TT_TABLE_EXISTS, "Table %s already exists",
+                    parts[0] && parts[1] ? parts[1] : "");
+    } else {
         failure_set(error, TT_ENGINE, "%s", said);
+    }
 }
 
 char **sql_split(const char *script)

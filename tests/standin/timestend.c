@@ -113,6 +113,7 @@ static gboolean on_patience_over(gpointer data)
 
     service_stop(daemon, &daemon->server, TRUE);
     service_stop(daemon, &daemon->web, TRUE);
+    catalog_abandon(daemon);
     return G_SOURCE_REMOVE;
 }
 
@@ -217,6 +218,11 @@ int timestend_main(int argc, char **argv)
     service_init(&daemon->server, "ttcserver", "-server");
     service_init(&daemon->web, "ttwebserver", "-webserver");
     g_usleep((gulong)(tune_get(instance->home, "daemon-start-seconds", 0.1) * G_USEC_PER_SEC));
+    if (fault_get("deaf")) {
+        write_pid(instance);
+        while (TRUE)
+            pause();
+    }
     listen_addresses(daemon);
     g_unix_signal_add(SIGTERM, on_signal, daemon);
     g_unix_signal_add(SIGINT, on_signal, daemon);

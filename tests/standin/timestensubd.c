@@ -16,7 +16,7 @@
 
 static void refuse(Wire *orders, const GError *error)
 {
-    g_autofree char *number = g_strdup_printf("%d", error->code);
+    g_autofree char *number = g_strdup_printf("%d", failure_number(error));
     g_autofree char *line = message_line("error", "number", number, "text", error->message, NULL);
 
     wire_send(orders, line);
@@ -73,7 +73,7 @@ int timestensubd_main(int argc, char **argv)
         database = load(instance, order, &error);
     if (!database) {
         instance_log(instance, "Err", "cannot load %s: %d: %s", message_get(order, "path"),
-                     error->code, error->message);
+                     failure_number(error), error->message);
         refuse(orders, error);
         return 1;
     }

@@ -1,8 +1,6 @@
-/* ttBackup and ttRestore: image copies of a data store, for the same major release only
- * (facts 3.5).
+/* ttBackup and ttRestore: image copies of a data store, for the same major release only (facts 3.5).
  *
- * A backup is three files: PREFIX.sta (what it is), PREFIX.0.bac (the store), PREFIX.0.bac0 (its
- * stamp).
+ * A backup is two files: PREFIX.sta (what it is) and PREFIX.0.bac (the store).
  */
 #include "commands.h"
 
@@ -56,20 +54,28 @@ static char *state_value(const char *prefix, const char *name)
                : NULL;
 }
 
-static gboolean copy_image(sqlite3 *from, const char *path, GError **error)
+static gboolean copy_image(sqlite3 *from, sqlite3 *to, GError **error)
 {
-    sqlite3 *to = NULL;
-    sqlite3_backup *copy = NULL;
-    gboolean done = sqlite3_open(path, &to) == SQLITE_OK;
+    sqlite3_backup *copy = sqlite3_backup_init(to, "main", from, "main");
+    gboolean done = copy && sqlite3_backup_step(copy, -1) == SQLITE_DONE;
 
-    copy = done ? sqlite3_backup_init(to, "main", from, "main") : NULL;
-    done = copy && sqlite3_backup_step(copy, -1) == SQLITE_DONE;
     if (!done)
-        failure_set(error, TT_FILE, "Cannot copy to %s: %s", path, sqlite3_errmsg(to));
+        failure_set(error, TT_FILE, "Cannot copy the data store: %s", sqlite3_errmsg(to));
     if (copy)
         sqlite3_backup_finish(copy);
-    sqlite3_close(to);
     return done;
+}
+
+static gboolean write_image(sqlite3 *from, const char *path, GError **error)
+{
+    g_autoptr(sqlite3) to = NULL;
+
+    if (sqlite3_open(path, &to) != SQLITE_OK) {
+        failure_set(error, TT_FILE, "Cannot create %s: %s", path, sqlite3_errmsg(to));
+        return FALSE;
+    }
+    /* All of it in the one file. */
+    return copy_image(from, to, error) && store_execute(to, "PRAGMA journal_mode=DELETE", error);
 }
 
 static gboolean back_up(const Instance *instance, const Arguments *arguments, const Target *target,
@@ -93,7 +99,7 @@ static gboolean back_up(const Instance *instance, const Arguments *arguments, co
         return FALSE;
     unlink(state);
     unlink(image);
-    if (!copy_image(session_database(session), image, error))
+    if (!write_image(session_database(session), image, error))
         return FALSE;
     if (fault_get("corrupt") && truncate(image, 5000) < 0)
         return FALSE;
@@ -102,23 +108,27 @@ static gboolean back_up(const Instance *instance, const Arguments *arguments, co
     return g_file_set_contents(state, text, -1, error);
 }
 
+static gboolean read_image(const Instance *instance, const char *prefix, const Target *target,
+                           GError **error)
+{
+    g_autofree char *image = g_strconcat(prefix, ".0.bac", NULL);
+    g_autoptr(sqlite3) from = NULL;
+    g_autoptr(sqlite3) to = NULL;
+
+    if (sqlite3_open_v2(image, &from, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK) {
+        failure_set(error, TT_FILE, "Cannot read %s: %s", image, sqlite3_errmsg(from));
+        return FALSE;
+    }
+    if (!store_create(target->data_store, target->log_dir, instance->release, error))
+        return FALSE;
+    to = store_open(target->data_store, &instance->version, error);
+    return to && copy_image(from, to, error);
+}
+
 static gboolean restore_image(const Instance *instance, const char *prefix, const Target *target,
                               GError **error)
 {
-    g_autofree char *image = g_strconcat(prefix, ".0.bac", NULL);
-    g_autofree char *first = g_strconcat(target->data_store, ".ds0", NULL);
-    sqlite3 *from = NULL;
-    gboolean done;
-
-    if (!store_create(target->data_store, target->log_dir, instance->release, error))
-        return FALSE;
-    unlink(first);
-    done = sqlite3_open_v2(image, &from, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK &&
-           copy_image(from, first, error);
-    if (!done && error && !*error)
-        failure_set(error, TT_FILE, "Cannot read %s: %s", image, sqlite3_errmsg(from));
-    sqlite3_close(from);
-    if (done)
+    if (read_image(instance, prefix, target, error))
         return TRUE;
     store_destroy(target->data_store, NULL);
     return FALSE;

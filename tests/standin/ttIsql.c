@@ -35,7 +35,7 @@ static void print_error(const GError *error)
     if (error->domain == TT_FAILURE && error->code == TT_NO_DSN)
         printf("IM002: %s\n", error->message);
     else
-        printf("%5d: %s\n", error->domain == TT_FAILURE ? error->code : TT_ENGINE, error->message);
+        printf("%5d: %s\n", failure_number(error), error->message);
     puts("The command failed.");
 }
 

@@ -9,6 +9,8 @@
 static const char usage[] = "Usage:\n"
                             "  ttVersion [-m] [attribute …]\n"
                             "  ttVersion {-h | -help | -?} | {-V | -version}\n";
+static const char usage_banner_only[] = "Usage:\n"
+                                        "  ttVersion [-h | -help | -?]\n";
 
 static const Option options[] = { { "-m", 0, .since = FAMILY_70 }, { NULL } };
 
@@ -85,12 +87,13 @@ static int print_attribute(const GArray *attributes, const char *name)
 int ttversion_main(int argc, char **argv)
 {
     g_autoptr(Instance) instance = instance_self();
-    const Arguments *arguments = arguments_read(instance, argv, options, usage, 1);
+    const Arguments *arguments = arguments_read(
+        instance, argv, options, instance->family->machine_version ? usage : usage_banner_only, 1);
     g_autoptr(GArray) attributes = attributes_of(instance);
     int status = 0;
 
     if (arguments->words->len > 0 && !instance->family->machine_version)
-        arguments_usage(usage, 1);
+        arguments_usage(usage_banner_only, 1);
     for (guint i = 0; i < arguments->words->len; i++)
         status |= print_attribute(attributes, arguments->words->pdata[i]);
     if (arguments->words->len > 0)

@@ -52,7 +52,7 @@ static char *server_line(const Instance *instance, const char *verb)
 
 static void send_error(Wire *client, const Instance *instance, const GError *error)
 {
-    g_autofree char *number = g_strdup_printf("%d", error->code);
+    g_autofree char *number = g_strdup_printf("%d", failure_number(error));
     g_autofree char *line = message_line("ERR", "number", number, "text", error->message, "release",
                                          instance->release, NULL);
 
@@ -128,8 +128,8 @@ static Session *greet(Wire *client, const Instance *instance, gboolean compat, c
         session = target ? session_open(instance, target, &kind, &error) : NULL;
     }
     if (!session) {
-        instance_log(instance, "Warn", "client %s: connect refused: %d: %s", from, error->code,
-                     error->message);
+        instance_log(instance, "Warn", "client %s: connect refused: %d: %s", from,
+                     failure_number(error), error->message);
         send_error(client, instance, error);
         return NULL;
     }
@@ -280,8 +280,8 @@ int ttcserver_main(int argc, char **argv)
     int listener;
 
     setpgid(0, 0);
-    catch_signals(&unblocked);
     fault_begin(instance->home, "ttcserver", argv);
+    catch_signals(&unblocked);
     g_usleep((gulong)(tune_get(instance->home, "server-start-seconds", 0.1) * G_USEC_PER_SEC));
     listener = listen_for(instance, "server", port_of(argv), &compat, &link);
     if (listener < 0)
