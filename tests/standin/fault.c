@@ -72,6 +72,13 @@ static gboolean note_firing(const char *home, const char *line, const char *coun
     return fires;
 }
 
+/* Lines that a process looks for while it runs must not be used up by its start. */
+static gboolean is_for_later(GHashTable *found)
+{
+    return g_hash_table_contains(found, "refuse") || g_hash_table_contains(found, "never-answer") ||
+           g_hash_table_contains(found, "ignore-stop");
+}
+
 static GHashTable *find(const char *home, const char *command, char **arguments, const char *action)
 {
     g_autofree char *path = g_build_filename(home, ".standin", "faults", NULL);
@@ -84,7 +91,7 @@ static GHashTable *find(const char *home, const char *command, char **arguments,
     for (guint i = 0; lines[i]; i++) {
         g_autoptr(GHashTable) found = parse_line(g_strstrip(lines[i]), command, arguments);
 
-        if (found && (!action || g_hash_table_contains(found, action)) &&
+        if (found && (action ? g_hash_table_contains(found, action) : !is_for_later(found)) &&
             note_firing(home, lines[i], g_hash_table_lookup(found, "count")))
             return g_steal_pointer(&found);
     }
