@@ -120,8 +120,7 @@ guint call_count_pending(const Daemon *daemon)
     return daemon->calls->len;
 }
 
-/* --- the way of a call ---------------------------------------------------------------------------
- */
+/* --- the way of a call ------------------------------------------------------------------------ */
 
 static char *details_text(const Call *call)
 {

@@ -9,6 +9,7 @@
 #include "daemon/publish.h"
 #include "daemon/server.h"
 #include "common/error.h"
+#include "common/message.h"
 #include "common/text.h"
 
 #define LIMIT_MAX_USEC                                                                             \
@@ -68,6 +69,20 @@ gboolean resume_prepare(Call *call, GError **error)
     return options_take(call, options, NULL, error) && check_server(call, error);
 }
 
+static void tell_done(const Call *call)
+{
+    gboolean held = g_str_equal(call->row->name, "Hold");
+    guint64 limit = 0;
+
+    if (held)
+        g_variant_get_child(call->arguments, 0, "t", &limit);
+    log_line(LOG_NOTICE,
+             &(LogFields){ .message_id = held ? MESSAGE_PORT_HELD : NULL,
+                           .server = call->server,
+                           .limit_usec = limit },
+             "%s of server %s, asked by user %u", call->row->name, call->server, call_person(call));
+}
+
 static void on_said(const GError *error, gpointer data)
 {
     Call *call = data;
@@ -81,8 +96,7 @@ static void on_said(const GError *error, gpointer data)
         call_fail(call, error);
         return;
     }
-    log_line(LOG_NOTICE, &(LogFields){ .server = call->server },
-             "%s of server %s, asked by user %u", call->row->name, call->server, call_person(call));
+    tell_done(call);
     call_reply(call, NULL);
 }
 
@@ -102,32 +116,41 @@ void hold_act(Call *call)
     say(call, command);
 }
 
-/* Now the backend's port is known, or is not. */
+/* The address of the backend: where the instance that backs the server listens. An instance that
+ * cannot be read must not keep clients waiting, so then the keeper's last backend is taken, if it
+ * has one. */
+static char *find_backend(const Server *server, const InstanceFacts *facts, GError **error)
+{
+    const Inventory *inventory = server->object.daemon->inventory;
+    const InstanceConfig *instance =
+        inventory_instance(inventory, server->config->instance, facts ? error : NULL);
+
+    if (instance && facts)
+        return g_strdup_printf(
+            "127.0.0.1:%u",
+            inventory_backend_port(inventory, server->config, instance, facts->server_port));
+    return server->status ? g_strdup(server->status->backend) : NULL;
+}
+
 static void on_facts(const InstanceFacts *facts, const GError *error, gpointer data)
 {
     Call *call = data;
     Server *server = (Server *)call->object;
-    const Inventory *inventory = call->object->daemon->inventory;
+    g_autoptr(GError) problem = error ? g_error_copy(error) : NULL;
+    g_autofree char *backend = NULL;
     g_autofree char *command = NULL;
-    const InstanceConfig *instance;
-    g_autoptr(GError) gone = NULL;
 
     server->under_control = FALSE;
-    if (error || server->object.gone) {
-        if (!error)
-            gone = g_error_new(TU_ERROR, TU_ERROR_NO_SUCH_SERVER, "Server %s is no longer there",
-                               call->server);
-        call_fail(call, error ? error : gone);
+    if (server->object.gone) {
+        call_fail_with(call, TU_ERROR_NO_SUCH_SERVER, "Server %s is no longer there", call->server);
         return;
     }
-    instance = inventory_instance(inventory, server->config->instance, &gone);
-    if (!instance) {
-        call_fail(call, gone);
+    backend = find_backend(server, facts, problem ? NULL : &problem);
+    if (!backend) {
+        call_fail(call, problem);
         return;
     }
-    command =
-        g_strdup_printf("open 127.0.0.1:%u", inventory_backend_port(inventory, server->config,
-                                                                    instance, facts->server_port));
+    command = g_strconcat("open ", backend, NULL);
     say(call, command);
 }
 

@@ -11,8 +11,9 @@
 #include <errno.h>
 #include <systemd/sd-daemon.h>
 
-#define NAME_WAIT_USEC (2 * USEC_PER_SEC)  /* a caller is waiting for the name */
-#define LEAVE_USEC     (20 * USEC_PER_SEC) /* for calls that came in the last moment */
+#define NAME_WAIT_USEC (2 * USEC_PER_SEC) /* a caller is waiting for the name */
+#define LEAVE_USEC                                                                                 \
+    (10 * USEC_PER_SEC) /* for calls that came in the last moment; systemd gives 15 s */
 
 typedef struct {
     Daemon *daemon;
@@ -86,8 +87,7 @@ static void take_name(Idle *idle)
     }
 }
 
-/* --- going ---------------------------------------------------------------------------------------
- */
+/* --- going ------------------------------------------------------------------------------------ */
 
 static int on_name_lost(sd_bus_message *message, void *data, sd_bus_error *error)
 {

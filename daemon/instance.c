@@ -5,8 +5,7 @@
 #include "daemon/server.h"
 #include "common/names.h"
 
-/* --- properties ----------------------------------------------------------------------------------
- */
+/* --- properties ------------------------------------------------------------------------------- */
 
 static GVariant *text(const char *value)
 {
@@ -107,8 +106,7 @@ const Interface instance_interface = {
     .properties = properties,
 };
 
-/* --- life ----------------------------------------------------------------------------------------
- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 const char *instance_state(const Instance *instance)
 {

@@ -9,8 +9,7 @@
 #include "common/nick.h"
 #include "common/text.h"
 
-/* --- what is true of a job -----------------------------------------------------------------------
- */
+/* --- what is true of a job -------------------------------------------------------------------- */
 
 /* Asked for, cancelled, and its worker never wrote a line: nothing was changed, and nothing will
  * be. */
@@ -115,8 +114,7 @@ gboolean job_can_cancel(const Job *job, GError **error)
     return FALSE;
 }
 
-/* --- properties ----------------------------------------------------------------------------------
- */
+/* --- properties ------------------------------------------------------------------------------- */
 
 #define JOB(object) ((const Job *)(object))
 
@@ -210,19 +208,30 @@ static GVariant *get_remaining(const Object *object)
                                                      : USEC_NEVER);
 }
 
-/* While it runs from the progress; after the end from the record, where the worker notes it. */
+/* From the intent to hold until the port was open again, as the record tells it: by "resume", or by
+ * the undoing of "hold". */
+static guint64 held_by_record(const Job *job)
+{
+    const RecordStep *hold = job->summary ? record_find_step(job->summary, "hold") : NULL;
+    const RecordStep *resume = job->summary ? record_find_step(job->summary, "resume") : NULL;
+    guint64 end = job_finished_usec(job);
+
+    if (!hold || !hold->begun)
+        return 0;
+    if (resume && resume->state == STEP_DONE)
+        end = resume->ended;
+    else if (hold->state == STEP_UNDONE)
+        end = hold->ended;
+    return end > hold->begun ? end - hold->begun : 0;
+}
+
 static GVariant *get_held(const Object *object)
 {
     const Job *job = JOB(object);
-    const char *noted =
-        job->summary ? g_hash_table_lookup(job->summary->values, "held_usec") : NULL;
-    guint64 held = 0;
 
-    if (job->progress)
-        held = job->progress->held_usec;
-    else if (noted)
-        text_parse_uint64(noted, 0, G_MAXUINT64, &held);
-    return g_variant_new_uint64(held);
+    return g_variant_new_uint64(job_is_finished(job) ? held_by_record(job)
+                                : job->progress      ? job->progress->held_usec
+                                                     : 0);
 }
 
 static GVariant *get_error(const Object *object)
@@ -253,8 +262,7 @@ static GVariant *get_can_cancel(const Object *object)
     return g_variant_new_boolean(!job->cancelled && job_can_cancel(job, NULL));
 }
 
-/* --- Cancel --------------------------------------------------------------------------------------
- */
+/* --- Cancel ----------------------------------------------------------------------------------- */
 
 static gboolean prepare_cancel(Call *call, GError **error)
 {

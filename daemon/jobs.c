@@ -78,8 +78,7 @@ gboolean jobs_known(const Daemon *daemon)
     return TRUE;
 }
 
-/* --- reading a job -------------------------------------------------------------------------------
- */
+/* --- reading a job ---------------------------------------------------------------------------- */
 
 static void take_damage(Job *job, const char *message)
 {
@@ -215,8 +214,7 @@ static void follow(Job *job)
     job->unit = unit_watch_new(daemon->bus, unit, on_change, job);
 }
 
-/* --- the table -----------------------------------------------------------------------------------
- */
+/* --- the table -------------------------------------------------------------------------------- */
 
 static void clear(gpointer data)
 {

@@ -14,6 +14,12 @@ static void add_field(GPtrArray *fields, const char *name, const char *value)
         g_ptr_array_add(fields, g_strconcat(name, "=", value, NULL));
 }
 
+static void add_number(GPtrArray *fields, const char *name, guint64 value)
+{
+    if (value)
+        g_ptr_array_add(fields, g_strdup_printf("%s=%" G_GUINT64_FORMAT, name, value));
+}
+
 static gboolean stderr_is_journal(void)
 {
     static int known = -1;
@@ -27,9 +33,8 @@ void log_line(int priority, const LogFields *fields, const char *format, ...)
 {
     g_autofree char *message = NULL;
     g_autofree char *level = g_strdup_printf("%d", priority);
-    g_autofree char *job = fields->job ? g_strdup_printf("%" G_GUINT64_FORMAT, fields->job) : NULL;
     g_autoptr(GPtrArray) lines = g_ptr_array_new_with_free_func(g_free);
-    struct iovec vector[8];
+    struct iovec vector[9];
     va_list args;
 
     va_start(args, format);
@@ -42,9 +47,11 @@ void log_line(int priority, const LogFields *fields, const char *format, ...)
     add_field(lines, "MESSAGE", message);
     add_field(lines, "PRIORITY", level);
     add_field(lines, "SYSLOG_IDENTIFIER", "timesten-upgraded");
+    add_field(lines, "MESSAGE_ID", fields->message_id);
     add_field(lines, "SERVER", fields->server);
     add_field(lines, "INSTANCE", fields->instance);
-    add_field(lines, "JOB", job);
+    add_number(lines, "JOB", fields->job);
+    add_number(lines, "LIMIT_USEC", fields->limit_usec);
     add_field(lines, "CODE", fields->code);
     g_assert(lines->len <= G_N_ELEMENTS(vector));
     for (guint i = 0; i < lines->len; i++)

@@ -5,10 +5,12 @@
 #include <syslog.h>
 
 typedef struct {
+    const char *message_id; /* of common/message.h; NULL none */
     const char *server;
     const char *instance;
-    guint64 job;      /* 0 none */
-    const char *code; /* last part of a bus error name, as "InvalidConfiguration" */
+    guint64 job;        /* 0 none */
+    guint64 limit_usec; /* 0 none */
+    const char *code;   /* last part of a bus error name, as "InvalidConfiguration" */
 } LogFields;
 
 /* PRIORITY is syslog's. Goes to stderr where that is not the journal, as under a test. */

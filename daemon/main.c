@@ -20,7 +20,6 @@
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
 #define IDLE_USEC (30 * USEC_PER_SEC)
 
@@ -148,6 +147,5 @@ int main(int argc, char **argv)
         fputs(help, stderr);
         return 2;
     }
-    umask(0022);
     return serve(idle_usec);
 }

@@ -31,11 +31,6 @@ void publisher_free(Publisher *publisher)
     g_free(publisher);
 }
 
-void publisher_open(Publisher *publisher)
-{
-    publisher->open = TRUE;
-}
-
 static void warn(Object *object, const char *what, int r)
 {
     if (r < 0)
@@ -109,6 +104,13 @@ void publish_flush(Daemon *daemon)
     for (guint i = 0; i < dirty->len; i++)
         publish(dirty->pdata[i]);
     sd_event_now(daemon->event, CLOCK_MONOTONIC, &publisher->last);
+}
+
+void publisher_open(Publisher *publisher)
+{
+    /* What was learned since the first snapshots is how we are found, and no change. */
+    publish_flush(publisher->daemon);
+    publisher->open = TRUE;
 }
 
 static int on_timer(sd_event_source *source, guint64 usec, void *data)

@@ -20,8 +20,7 @@ static const KeeperStatus *live_status(const Server *server)
     return gone ? NULL : server->status;
 }
 
-/* --- properties ----------------------------------------------------------------------------------
- */
+/* --- properties ------------------------------------------------------------------------------- */
 
 static GVariant *get_name(const Object *object)
 {
@@ -149,8 +148,7 @@ const Interface server_interface = {
     .properties = properties,
 };
 
-/* --- life ----------------------------------------------------------------------------------------
- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 const char *server_state(const Server *server)
 {

@@ -31,8 +31,7 @@ static void start_free(struct Start *start)
     g_free(start);
 }
 
-/* --- answers -------------------------------------------------------------------------------------
- */
+/* --- answers ---------------------------------------------------------------------------------- */
 
 static void answer_one(Call *call, const Job *job)
 {
@@ -92,24 +91,22 @@ static void refuse_dead(Job *job)
     job_refresh(job);
 }
 
-/* --- what became of the worker -------------------------------------------------------------------
- */
+/* --- what became of the worker ---------------------------------------------------------------- */
 
 void upgrade_look(Job *job)
 {
     struct Start *start = job->start;
-    gboolean ready;
 
     /* Only after systemd's word: a job that was accepted and failed at once was accepted. */
     if (!start || !start->result)
         return;
-    /* A worker that was killed before it was ready is started again by systemd. */
-    ready =
-        g_str_equal(start->result, "done") || g_str_equal(unit_watch_state(job->unit), "active");
-    if (ready)
+    if (g_str_equal(start->result, "done"))
         accept(job);
     else if (job_is_finished(job))
         refuse_as_recorded(job);
+    /* A worker that was killed before it was ready is started again by systemd. */
+    else if (g_str_equal(unit_watch_state(job->unit), "active"))
+        accept(job);
     else if (start->dead)
         refuse_dead(job);
 }
@@ -192,8 +189,7 @@ static void start_worker(Job *job, Call *call)
     }
 }
 
-/* --- the method ----------------------------------------------------------------------------------
- */
+/* --- the method ------------------------------------------------------------------------------- */
 
 static gboolean is_same(const Job *job, const Call *call)
 {

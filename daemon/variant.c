@@ -65,8 +65,7 @@ int variant_append_tuple(sd_bus_message *message, GVariant *tuple)
     return 0;
 }
 
-/* --- reading -------------------------------------------------------------------------------------
- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 static GVariant *too_much(GError **error, const char *what)
 {
@@ -96,23 +95,42 @@ static GVariant *read_text(sd_bus_message *message, char type, GError **error)
 
 static GVariant *read_number(sd_bus_message *message, char type, GError **error)
 {
-    const char string[] = { type, '\0' };
     union {
-        guint8 bytes[8];
-        int truth;
+        guint8 y;
+        int b; /* sd-bus's boolean */
+        gint16 n;
+        guint16 q;
+        gint32 i;
+        guint32 u;
+        gint64 x;
+        guint64 t;
+        double d;
     } value = { 0 };
     int r = sd_bus_message_read_basic(message, type, &value);
 
     if (r < 0)
         return unreadable(error, r);
-    if (type == 'b')
-        return g_variant_new_boolean(value.truth);
-    return g_variant_new_from_data(G_VARIANT_TYPE(string), g_memdup2(&value, sizeof value),
-                                   strchr("xtd", type)  ? 8
-                                   : strchr("iu", type) ? 4
-                                   : type == 'y'        ? 1
-                                                        : 2,
-                                   TRUE, g_free, NULL);
+    switch (type) {
+    case 'y':
+        return g_variant_new_byte(value.y);
+    case 'b':
+        return g_variant_new_boolean(value.b);
+    case 'n':
+        return g_variant_new_int16(value.n);
+    case 'q':
+        return g_variant_new_uint16(value.q);
+    case 'i':
+        return g_variant_new_int32(value.i);
+    case 'u':
+        return g_variant_new_uint32(value.u);
+    case 'x':
+        return g_variant_new_int64(value.x);
+    case 't':
+        return g_variant_new_uint64(value.t);
+    case 'd':
+        return g_variant_new_double(value.d);
+    }
+    return unreadable(error, -EINVAL);
 }
 
 static GVariant *read_value(sd_bus_message *message, guint *budget, GError **error);

@@ -8,6 +8,7 @@
 #include "daemon/server.h"
 #include "daemon/watch.h"
 #include "common/error.h"
+#include "common/message.h"
 #include "common/names.h"
 #include "common/text.h"
 
@@ -20,8 +21,7 @@ struct World {
     GHashTable *told; /* messages of the problems that are in the journal already */
 };
 
-/* --- problems ------------------------------------------------------------------------------------
- */
+/* --- problems --------------------------------------------------------------------------------- */
 
 /* Each problem once, and again when it comes back after it was gone. */
 static void tell_problems(World *world)
@@ -35,7 +35,8 @@ static void tell_problems(World *world)
 
         if (!g_hash_table_contains(world->told, problem->message))
             log_line(LOG_ERR,
-                     &(LogFields){ .server = is_server ? problem->name : NULL,
+                     &(LogFields){ .message_id = MESSAGE_CONFIGURATION_WRONG,
+                                   .server = is_server ? problem->name : NULL,
                                    .instance = is_server ? NULL : problem->name,
                                    .code = "InvalidConfiguration" },
                      "%s", problem->message);
@@ -45,8 +46,7 @@ static void tell_problems(World *world)
     world->told = now;
 }
 
-/* --- objects -------------------------------------------------------------------------------------
- */
+/* --- objects ---------------------------------------------------------------------------------- */
 
 static const InstanceConfig *configured_instance(const Inventory *inventory, const char *name)
 {
@@ -193,8 +193,7 @@ void world_reload(Daemon *daemon)
         probe_again(instance);
 }
 
-/* --- look-ups ------------------------------------------------------------------------------------
- */
+/* --- look-ups --------------------------------------------------------------------------------- */
 
 static gboolean check_name(const char *name, int code, const char *what, GError **error)
 {
