@@ -59,6 +59,9 @@ static const struct {
     { UTILITY_DAEMON_STOP, ON_ERROR, "not running", VERDICT_ALREADY },
     { UTILITY_SERVER_STOP, ON_ERROR, "not running", VERDICT_ALREADY },
     { UTILITY_SERVER_STOP_FORCE, ON_ERROR, "not running", VERDICT_ALREADY },
+    { UTILITY_DAEMON_STOP, ON_ERROR, "unable to connect to daemon", VERDICT_ALREADY },
+    { UTILITY_SERVER_STOP, ON_ERROR, "unable to connect to daemon", VERDICT_ALREADY },
+    { UTILITY_SERVER_STOP_FORCE, ON_ERROR, "unable to connect to daemon", VERDICT_ALREADY },
     { UTILITY_DAEMON_STOP, ON_ERROR, "daemon: connection refused", VERDICT_ALREADY },
     { UTILITY_SERVER_STOP, ON_ERROR, "daemon: connection refused", VERDICT_ALREADY },
     { UTILITY_SERVER_STOP_FORCE, ON_ERROR, "daemon: connection refused", VERDICT_ALREADY },
@@ -72,8 +75,8 @@ static const struct {
 
 /* Words by which a line of output is taken for the complaint, in this order; lower case. */
 static const char *const complaints[] = {
-    "error",  "could not", "cannot", "can not", "unable",  "failed", "not permitted",
-    "denied", "refus",     "in use", "invalid", "unknown", "usage",
+    "*** ",          "error",  "could not", "cannot", "can not", "unable",  "failed",
+    "not permitted", "denied", "refus",     "in use", "invalid", "unknown", "usage",
 };
 
 /* The line of an output that says what is wrong: an error with its number, else the first that
@@ -81,21 +84,18 @@ static const char *const complaints[] = {
 static char *complaint_of(const char *output)
 {
     char *numbered = isql_first_error(output);
-    g_autofree char *valid = NULL;
-    g_auto(GStrv) lines = NULL;
+    g_autofree char *valid = g_utf8_make_valid(output, -1);
+    g_autofree char *lower = g_ascii_strdown(valid, -1);
+    g_auto(GStrv) lines = g_strsplit(valid, "\n", -1), lower_lines = g_strsplit(lower, "\n", -1);
     const char *last = NULL;
 
     if (numbered)
         return numbered;
-    valid = g_utf8_make_valid(output, -1);
-    lines = g_strsplit(valid, "\n", -1);
     for (guint c = 0; c < G_N_ELEMENTS(complaints); c++)
-        for (guint i = 0; lines[i]; i++) {
-            g_autofree char *lower = g_ascii_strdown(lines[i], -1);
-
-            if (strstr(lower, complaints[c]) && !strstr(lower, "the command failed."))
+        for (guint i = 0; lines[i]; i++)
+            if (strstr(lower_lines[i], complaints[c]) &&
+                !strstr(lower_lines[i], "the command failed."))
                 return g_strdup(lines[i]);
-        }
     for (guint i = 0; lines[i]; i++)
         if (g_strstrip(lines[i])[0])
             last = lines[i];

@@ -153,6 +153,11 @@ static const struct {
       VERDICT_PARTIAL,
       "ttMigrate -r of release 7.0.6 ended with exit status 0 (fewer rows than the table has): 1/2 "
       "rows restored." },
+    { "import-1-driver-error", UTILITY_IMPORT, 1,
+      "Restoring table A.B\n*** [TimesTen]TT2207: Table A.B already exists\nTable not restored.\n",
+      VERDICT_PARTIAL,
+      "ttMigrate -r of release 7.0.6 ended with exit status 1 (some objects could not be "
+      "restored): *** [TimesTen]TT2207: Table A.B already exists" },
     { "import-2", UTILITY_IMPORT, 2, "ttMigrate: could not open /w/f: No such file or directory\n",
       VERDICT_FAILED,
       "ttMigrate -r of release 7.0.6 ended with exit status 2 (fatal error): ttMigrate: could not "
@@ -193,6 +198,8 @@ static const struct {
       "ttDaemonAdmin -start of release 7.0.6 ended with exit status 0: Use systemctl to start this "
       "instance." },
     { "server-stop-down", UTILITY_SERVER_STOP, 1, "@status-6.0-down", VERDICT_ALREADY, NULL },
+    { "server-stop-daemon-down", UTILITY_SERVER_STOP, 1,
+      "ttDaemonAdmin: Unable to connect to daemon; check daemon status\n", VERDICT_ALREADY, NULL },
     { "server-start-daemon-down", UTILITY_SERVER_START, 1, "@status-7.0-down", VERDICT_FAILED,
       "ttDaemonAdmin -startserver of release 7.0.6 ended with exit status 1: ttStatus: Could not "
       "connect "
