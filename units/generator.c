@@ -423,7 +423,7 @@ static int generate(const char *root, const char *directory)
     return EXIT_SUCCESS;
 }
 
-/* Why a unit has no drop-in; NULL with an error where there is no such kind of unit. */
+/* Why a unit has no drop-in; g_free(). */
 static char *find_reason(const char *root, const char *kind, const char *name)
 {
     g_autoptr(Inventory) inventory = inventory_load();
