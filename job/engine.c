@@ -4,7 +4,6 @@
 #include "common/error.h"
 #include "common/file.h"
 #include "common/text.h"
-#include "systemd/transient.h"
 
 #include <systemd/sd-daemon.h>
 
@@ -29,7 +28,6 @@ static gboolean finish(Job *job, const char *result, GError **error)
     g_autofree char *bus_error = g_strdup(job->summary->error);
     g_autofree char *message = g_strdup(job->summary->message);
     g_autoptr(GError) reload_error = NULL;
-    g_autofree char *pattern = g_strdup_printf("timesten-util-%s-*", job->tag);
     gboolean good = g_str_equal(result, "done");
 
     if (!job_record(job, RECORD_FINISH, "-", error, "result", result, "error",
@@ -38,10 +36,10 @@ static gboolean finish(Job *job, const char *result, GError **error)
     g_message("Job %s finished: %s%s%s", job->tag, result, good || !message ? "" : ": ",
               good || !message ? "" : message);
     sd_notifyf(0, "STATUS=finished: %s", result);
-    transient_forget_all(job->bus, pattern);
     /* The generator takes away what an unfinished job needed: start at boot, the lock on the
      * socket. */
     job->interruptible = FALSE;
+    run_forget_all(job);
     if (!run_daemon_reload(job, &reload_error))
         g_warning("%s, ignoring", reload_error->message);
     return TRUE;

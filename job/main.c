@@ -180,7 +180,7 @@ static gboolean answer_question(guint which, char **words, GError **error)
     if (!plan || !job_make_runtime(job, error))
         return FALSE;
     answer = questions[which].answer(job, plan, error);
-    sd_bus_flush(job->bus); /* the utilities' units are to be forgotten */
+    run_forget_all(job);
     job_remove_runtime(job);
     if (!answer)
         return FALSE;

@@ -135,6 +135,7 @@ static TransientOutcome *run_short(Job *job, const Side *side, const char *tag, 
         .output = output,
         .limit_usec = limit_usec,
         .fresh = TRUE,
+        .judged = TRUE,
     };
     TransientOutcome *outcome = run_transient(job, &spec, error);
 
@@ -429,6 +430,18 @@ gboolean run_forget(Job *job, const char *step, const char *dsn, GError **error)
     g_set_error(error, TU_ERROR, TU_ERROR_FAILED,
                 "%s does not end. Look at it with systemctl status %s", unit, unit);
     return FALSE;
+}
+
+void run_forget_all(Job *job)
+{
+    g_autofree char *pattern = g_strdup_printf("timesten-util-%s-*", job->tag);
+
+    transient_forget_all(job->bus, pattern);
+    /* Answers come in order: with the first one the list is here and the orders are out, with the
+     * second one systemd has them. A connection closed before would take them along. */
+    for (guint i = 0; i < 2; i++) {
+        g_autofree char *state = run_unit_state(job, TU_SLICE, NULL);
+    }
 }
 
 /* --- units and the keeper -----------------------------------------------------------------------

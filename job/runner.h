@@ -56,6 +56,9 @@ char *run_output_path(const Job *job, const char *step, const char *dsn);
 /* Kills and removes what run_parallel() may have left for a step, and waits until it is gone. */
 gboolean run_forget(Job *job, const char *step, const char *dsn, GError **error);
 
+/* Removes every ended unit of this job. */
+void run_forget_all(Job *job);
+
 /* Any program as a side's administrator; returns its output (g_free()). Exit status other than 0 is
  * UTILITY_FAILED. */
 char *run_program(Job *job, const Side *side, const char *what, char **argv, GError **error);

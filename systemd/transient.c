@@ -261,6 +261,26 @@ static char **escape_words(char **argv)
     return words;
 }
 
+static int append_success_statuses(sd_bus_message *m)
+{
+    gint32 statuses[199];
+    int r;
+
+    for (guint i = 0; i < G_N_ELEMENTS(statuses); i++)
+        statuses[i] = i + 1; /* from 200 on systemd tells its own failures */
+    if ((r = sd_bus_message_open_container(m, 'r', "sv")) < 0 ||
+        (r = sd_bus_message_append(m, "s", "SuccessExitStatus")) < 0 ||
+        (r = sd_bus_message_open_container(m, 'v', "(aiai)")) < 0 ||
+        (r = sd_bus_message_open_container(m, 'r', "aiai")) < 0 ||
+        (r = sd_bus_message_append_array(m, 'i', statuses, sizeof statuses)) < 0 ||
+        (r = sd_bus_message_append(m, "ai", 0)) < 0)
+        return r;
+    for (int i = 0; i < 3; i++)
+        if ((r = sd_bus_message_close_container(m)) < 0)
+            return r;
+    return 0;
+}
+
 static int append_command(sd_bus_message *m, char **argv)
 {
     g_auto(GStrv) words = escape_words(argv);
@@ -308,6 +328,8 @@ static int append_properties(sd_bus_message *m, const TransientSpec *spec)
     if (spec->state_directory &&
         ((r = append_words(m, "StateDirectory", state)) < 0 ||
          (r = sd_bus_message_append(m, "(sv)", "StateDirectoryMode", "u", 0750u)) < 0))
+        return r;
+    if (spec->judged && (r = append_success_statuses(m)) < 0)
         return r;
     return append_command(m, spec->argv);
 }
