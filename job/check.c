@@ -138,7 +138,7 @@ gboolean step_check(Job *job, GError **error)
         const Finding *finding = findings->pdata[i];
 
         if (finding->severity == SEVERITY_WARNING)
-            g_warning("Check %s (%s): %s", finding->id, finding->subject, finding->message);
+            g_message("Check %s (%s): %s", finding->id, finding->subject, finding->message);
         if (finding->severity == SEVERITY_ERROR)
             g_string_append_printf(errors, "%s%s (%s): %s. %s.", errors->len ? " " : "",
                                    finding->id, finding->subject, finding->message,
