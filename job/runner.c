@@ -4,6 +4,7 @@
 #include "common/names.h"
 #include "common/text.h"
 #include "port/keeper.h"
+#include "systemd/log.h"
 #include "systemd/transient.h"
 
 #define KEEPER_TIMEOUT_USEC (10 * USEC_PER_SEC)
@@ -519,14 +520,17 @@ static const char *const verb_words[N_UNIT_VERBS] = { "start", "stop", "restart"
 gboolean run_unit(Job *job, UnitVerb verb, const char *unit, GError **error)
 {
     g_autofree char *result = ask(job, ask_verb, verb, unit, error);
+    g_autofree char *said = NULL;
 
     if (!result)
         return FALSE;
     if (g_str_equal(result, "done"))
         return TRUE;
-    g_set_error(error, TU_ERROR, TU_ERROR_FAILED,
-                "systemd could not %s %s (%s). See systemctl status %s and journalctl -u %s",
-                verb_words[verb], unit, result, unit, unit);
+    said = log_last_line(unit);
+    g_set_error(error, TU_ERROR, TU_ERROR_UTILITY_FAILED,
+                "systemd could not %s %s (%s)%s%s%s. See systemctl status %s and journalctl -u %s",
+                verb_words[verb], unit, result, said ? "; it last printed \"" : "",
+                said ? said : "", said ? "\"" : "", unit, unit);
     return FALSE;
 }
 
