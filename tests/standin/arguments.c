@@ -23,13 +23,16 @@ static gboolean in_release(const Option *option, FamilyId family)
     return family >= option->since && (option->until == 0 || family <= option->until);
 }
 
+static gboolean is_number(const char *word)
+{
+    return word && *word && strspn(word, "0123456789") == strlen(word);
+}
+
 static const Option *find_option(const Instance *instance, const Option *options, const char *word)
 {
     for (; options->name; options++) {
         gboolean attached = options->attached && g_str_has_prefix(word, options->name) &&
-                            strlen(word) > strlen(options->name) &&
-                            strspn(word + strlen(options->name), "0123456789") ==
-                                strlen(word) - strlen(options->name);
+                            is_number(word + strlen(options->name));
 
         if ((attached || same_name(word, options->name)) &&
             in_release(options, instance->family->id))
@@ -61,6 +64,7 @@ Arguments *arguments_read(const Instance *instance, char **argv, const Option *o
     arguments->words = g_ptr_array_new_null_terminated(4, g_free, TRUE);
     for (guint i = 1; argv[i]; i++) {
         const Option *option;
+        const char *value;
 
         if (*argv[i] != '-') {
             g_ptr_array_add(arguments->words, g_strdup(argv[i]));
@@ -73,10 +77,12 @@ Arguments *arguments_read(const Instance *instance, char **argv, const Option *o
                     option ? "no value for" : "unknown", argv[i]);
             arguments_usage(usage, failure);
         }
-        g_hash_table_replace(
-            arguments->given, (char *)option->name,
-            g_strdup(option->values > 0 ? argv[i + 1] : argv[i] + strlen(option->name)));
-        i += option->values;
+        if (option->values > 0 ||
+            (option->spaced && strcmp(argv[i], option->name) == 0 && is_number(argv[i + 1])))
+            value = argv[++i];
+        else
+            value = argv[i] + strlen(option->name);
+        g_hash_table_replace(arguments->given, (char *)option->name, g_strdup(value));
     }
     return arguments;
 }

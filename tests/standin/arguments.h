@@ -11,6 +11,7 @@ typedef struct {
     FamilyId since;
     FamilyId until;    /* last family that has it; 0: all later ones */
     gboolean attached; /* "-v3" is -v with the value 3 */
+    gboolean spaced;   /* and so is "-v 3" */
 } Option;
 
 typedef struct {

@@ -21,7 +21,6 @@ struct Client {
     Daemon *daemon;
     Wire *wire;
     guint source;
-    char *command; /* from its hello */
     pid_t pid;
     /* as a connection to a data store */
     DataStore *store;
@@ -47,7 +46,6 @@ struct Daemon {
     const Instance *instance;
     GMainLoop *loop;
     int listener;
-    guint listener_source;
     gboolean compat; /* started with -insecure-backwards-compat */
     gboolean stopping;
     Client *stopper; /* wants to be told of the end */

@@ -129,7 +129,6 @@ static Target *target_of_attributes(GHashTable *attributes, const char *dsn, GEr
     target->log_dir = g_strdup(g_hash_table_lookup(attributes, "logdir"));
     target->uid = g_strdup(g_hash_table_lookup(attributes, "uid"));
     target->auto_create = attribute_flag(attributes, "autocreate", TRUE);
-    target->auto_commit = attribute_flag(attributes, "autocommit", TRUE);
     return target;
 }
 

@@ -24,8 +24,6 @@ static void handle_hello(Client *client, const Message *message)
         "ok", "home", daemon->instance->home, "instance", daemon->instance->name, "release",
         daemon->instance->release, "pid", pid, "compat", daemon->compat ? "1" : "0", NULL);
 
-    g_free(client->command);
-    client->command = g_strdup(message_get(message, "command"));
     client->pid = (pid_t)message_number(message, "pid");
     wire_send(client->wire, line);
 }

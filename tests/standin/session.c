@@ -14,7 +14,6 @@ struct Session {
     char *owner;
     Wire *link;
     sqlite3 *database;
-    guint id;
     gboolean auto_commit;
 };
 
@@ -42,7 +41,6 @@ static gboolean register_connection(Session *session, const Target *target, cons
     reply = link_ask(session->link, line, error);
     if (!reply)
         return FALSE;
-    session->id = (guint)message_number(reply, "connid");
     return TRUE;
 }
 
@@ -93,16 +91,6 @@ sqlite3 *session_database(Session *session)
 Wire *session_link(Session *session)
 {
     return session->link;
-}
-
-const char *session_owner(const Session *session)
-{
-    return session->owner;
-}
-
-guint session_id(const Session *session)
-{
-    return session->id;
 }
 
 static gboolean deliver(sqlite3_stmt *prepared, SessionRow row, gpointer data)

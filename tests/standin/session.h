@@ -37,5 +37,3 @@ gboolean session_run(Session *session, const char *statement, SessionRow row, gp
 
 sqlite3 *session_database(Session *session);
 Wire *session_link(Session *session);
-const char *session_owner(const Session *session); /* who owns what it creates */
-guint session_id(const Session *session);          /* ttStatus's ConnID */

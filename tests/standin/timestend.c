@@ -52,7 +52,6 @@ void client_drop(Client *client)
         g_source_remove(client->source);
     g_ptr_array_remove(daemon->clients, client);
     wire_free(client->wire);
-    g_free(client->command);
     g_free(client->type);
     g_free(client->name);
     g_free(client->info);
@@ -194,7 +193,7 @@ static void listen_addresses(Daemon *daemon)
                      daemon->instance->daemon_port, g_strerror(errno));
         _exit(1);
     }
-    daemon->listener_source = g_unix_fd_add(daemon->listener, G_IO_IN, on_connect, daemon);
+    g_unix_fd_add(daemon->listener, G_IO_IN, on_connect, daemon);
 }
 
 int timestend_main(int argc, char **argv)

@@ -1,4 +1,5 @@
-/* ttBackup and ttRestore: image copies of a data store, for the same major release only (facts 3.5).
+/* ttBackup and ttRestore: image copies of a data store, for the same major release only
+ * (facts 3.5).
  *
  * A backup is two files: PREFIX.sta (what it is) and PREFIX.0.bac (the store).
  */

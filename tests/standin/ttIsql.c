@@ -18,7 +18,7 @@ static const char usage[] = "Usage:\n"
                             "         {<DSN> | -connStr <connection_string>}\n"
                             "  ttIsql {-h | -help | -?} | {-V | -version}\n";
 
-static const Option options[] = { { "-f", 1 },       { "-v", 0, .attached = TRUE },
+static const Option options[] = { { "-f", 1 },       { "-v", 0, .attached = TRUE, .spaced = TRUE },
                                   { "-e", 1 },       { "-interactive", 0 },
                                   { "-N", 1 },       { "-wait", 0 },
                                   { "-connStr", 1 }, { NULL } };
@@ -160,26 +160,12 @@ static void run_all(Shell *shell, const Arguments *arguments)
 int ttisql_main(int argc, char **argv)
 {
     g_autoptr(Instance) instance = instance_self();
-    g_auto(GStrv) words = NULL;
     Arguments *arguments;
     g_autofree char *database = NULL;
     const char *verbosity;
     Shell shell = { .verbosity = 2 };
 
-    /* "-v 1" and "-v1" are both written. */
-    words = g_strdupv(argv);
-    for (guint i = 1; words[i]; i++) {
-        if (strcmp(words[i], "-v") == 0 && words[i + 1] && g_ascii_isdigit(*words[i + 1])) {
-            char *joined = g_strconcat("-v", words[i + 1], NULL);
-
-            g_free(words[i]);
-            g_free(words[i + 1]);
-            words[i] = joined;
-            for (guint j = i + 1; (words[j] = words[j + 1]); j++) {
-            }
-        }
-    }
-    arguments = arguments_read(instance, words, options, usage, 1);
+    arguments = arguments_read(instance, argv, options, usage, 1);
     database = arguments_database(arguments, usage, 1);
     verbosity = arguments_value(arguments, "-v");
     if (verbosity && *verbosity)
