@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -72,6 +73,7 @@ static void become_keeper(const Rig *rig, const RigOptions *options, char **argv
     int control = fcntl(rig->control, F_DUPFD, 10);
     guint i = 0;
 
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves no keeper behind */
     dup2(STDERR_FILENO, STDOUT_FILENO);
     dup2(public, 3);
     dup2(control, 4);
