@@ -73,10 +73,10 @@ static gboolean change(Gate *gate, Saved *next, GError **error)
         return FALSE;
     }
     if (next->state != gate->now->state || g_strcmp0(next->backend, gate->now->backend) != 0)
-        g_message("%s → %s, backend %s, %u sessions, %u connects wait",
+        g_message("Server %s: %s after %s, backend %s, %u sessions, %u connects wait", gate->server,
+                  nick_of(keeper_state_nicks, next->state),
                   nick_of(keeper_state_nicks, gate->now->state),
-                  nick_of(keeper_state_nicks, next->state), next->backend ? next->backend : "none",
-                  relay_sessions(gate->relay),
+                  next->backend ? next->backend : "none", relay_sessions(gate->relay),
                   listeners_held(gate->listeners) + dialer_is_busy(gate->dialer));
     saved_free(gate->now);
     gate->now = next;

@@ -124,6 +124,8 @@ static FlowResult flow_run(Flow *flow, Side *from, Side *to, Pipes *pipes)
             result = flow_drain(flow, to);
         } else if (rests) {
             return FLOW_WAITS;
+        } else if (flow->eof && from->lost) {
+            return SOURCE_LOST;
         } else if (flow->eof) {
             shutdown(to->fd, SHUT_WR);
             result = FLOW_ENDED;
@@ -149,7 +151,7 @@ static gboolean side_was_reset(const Session *session, guint i)
     int problem = 0;
     socklen_t length = sizeof problem;
 
-    return session->side[i].failed && session->flow[i].done && !session->reset &&
+    return session->side[i].failed && session->flow[i].done && !session->side[i].lost &&
            getsockopt(session->side[i].fd, SOL_SOCKET, SO_ERROR, &problem, &length) == 0 &&
            problem != 0;
 }
@@ -171,8 +173,7 @@ PumpResult session_pump(Session *session, Pipes *pipes)
             return PUMP_RESET;
         case SINK_LOST:
             /* What it had sent before is still to be read; only then the reset is passed on. */
-            session->reset = TRUE;
-            to->readable = to->ending = TRUE;
+            to->lost = to->readable = to->ending = TRUE;
             more = TRUE;
             break;
         case FLOW_WAITS:
@@ -183,7 +184,8 @@ PumpResult session_pump(Session *session, Pipes *pipes)
     if (side_was_reset(session, CLIENT) || side_was_reset(session, BACKEND))
         return PUMP_RESET;
     if (session->flow[CLIENT].done && session->flow[BACKEND].done)
-        return session->reset ? PUMP_RESET : PUMP_FINISHED;
+        return session->side[CLIENT].lost || session->side[BACKEND].lost ? PUMP_RESET
+                                                                         : PUMP_FINISHED;
     return more ? PUMP_MORE : PUMP_WAIT;
 }
 

@@ -19,6 +19,7 @@ typedef struct {
     guint writable : 1;
     guint ending : 1; /* an end or an error is to be read: a short read is not the last */
     guint failed : 1; /* epoll told an error */
+    guint lost : 1;   /* it takes nothing any more: its end will be a reset of the other side */
 } Side;
 
 /* The bytes on their way in one direction. */
@@ -38,7 +39,6 @@ struct Session {
     GList runnable; /* in the list of those that had more than their turn's share to do */
     Side side[2];
     Flow flow[2];     /* flow[i] goes from side[i] to the other */
-    guint reset : 1;  /* one side is gone: the end will be a reset */
     guint dead : 1;   /* closed; freed after the batch */
     guint queued : 1; /* in the list of the runnable */
 };

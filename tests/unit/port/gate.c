@@ -222,10 +222,13 @@ static void clients_of_a_silent_backend_go_to_another(void)
     int deaf = backend_deaf(&deaf_name), backend = backend_new(&name), clients[5];
 
     rig_start(rig, &(RigOptions){ .backend = deaf_name, .wait_usec = HOUR });
-    for (guint i = 0; i < G_N_ELEMENTS(clients); i++)
+    for (guint i = 0; i < G_N_ELEMENTS(clients); i++) {
         clients[i] = numbered_client(rig, i);
+        if (i == 0) /* the others stay there */
+            rig_wait_taken(rig);
+    }
     rig_wait_held(G_N_ELEMENTS(clients));
-    rig_order("hold " HOUR); /* with one of them taken out of the queue already */
+    rig_order("hold " HOUR);
     rig_wait_held(G_N_ELEMENTS(clients));
     order = g_strconcat("open ", name, NULL);
     rig_order(order);
@@ -265,8 +268,11 @@ static void refuse_resets_who_waits_for_a_silent_backend(void)
     int backend = backend_deaf(&name), clients[3];
 
     rig_start(rig, &(RigOptions){ .backend = name, .wait_usec = HOUR });
-    for (guint i = 0; i < G_N_ELEMENTS(clients); i++)
+    for (guint i = 0; i < G_N_ELEMENTS(clients); i++) {
         clients[i] = numbered_client(rig, i);
+        if (i == 0) /* the others stay there */
+            rig_wait_taken(rig);
+    }
     rig_wait_held(G_N_ELEMENTS(clients));
     rig_order("refuse");
     for (guint i = 0; i < G_N_ELEMENTS(clients); i++)
@@ -373,6 +379,31 @@ static void cut_ends_sessions_and_leaves_the_port_open(void)
     close(backend);
 }
 
+/* The order and the words lie before the keeper at the same time, and it takes orders first. */
+static void cut_gives_the_client_what_the_server_has_said(void)
+{
+    g_autoptr(Rig) rig = rig_new();
+    g_autofree char *name = NULL;
+    int backend = backend_new(&name), client, end, order;
+
+    rig_start(rig, &(RigOptions){ .backend = name });
+    client = numbered_client(rig, 1);
+    end = backend_accept(backend);
+    expect(end, "0001");
+    rig_freeze(rig);
+    put(client, "nobody hears this any more");
+    put(end, "last words");
+    g_assert_cmpint(order = keeper_connect("tt", NULL), >=, 0);
+    put(order, "cut\n");
+    rig_thaw(rig);
+    expect(client, "last words");
+    expect_end(client); /* and no reset, in spite of what was not read */
+    close(order);
+    close(client);
+    close(end);
+    close(backend);
+}
+
 static void readers_see_what_is_published(void)
 {
     g_autoptr(Rig) rig = rig_new();
@@ -420,6 +451,8 @@ int main(int argc, char **argv)
     ADD("drain-is-a-hold-as-soon-as-the-last-session-ended",
         drain_is_a_hold_as_soon_as_the_last_session_ended);
     ADD("cut-ends-sessions-and-leaves-the-port-open", cut_ends_sessions_and_leaves_the_port_open);
+    ADD("cut-gives-the-client-what-the-server-has-said",
+        cut_gives_the_client_what_the_server_has_said);
     ADD("readers-see-what-is-published", readers_see_what_is_published);
     return g_test_run();
 }

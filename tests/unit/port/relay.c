@@ -88,6 +88,23 @@ static void reset_is_passed_on_by_server(void)
     session_close(&session);
 }
 
+/* The relay learns of it by writing, before it reads. */
+static void reset_met_while_writing_is_passed_on(void)
+{
+    Session session;
+
+    session_open(&session, 0);
+    rig_freeze(session.rig);
+    put(session.client, "too late");
+    put(session.end, "last words");
+    close_hard(session.end);
+    session.end = -1;
+    rig_thaw(session.rig);
+    expect(session.client, "last words");
+    expect_reset(session.client);
+    session_close(&session);
+}
+
 static void reset_after_half_close_is_passed_on(void)
 {
     Session session;
@@ -358,6 +375,7 @@ int main(int argc, char **argv)
     ADD("half-close-is-passed-on-by-server", half_close_is_passed_on_by_server);
     ADD("reset-is-passed-on-by-client", reset_is_passed_on_by_client);
     ADD("reset-is-passed-on-by-server", reset_is_passed_on_by_server);
+    ADD("reset-met-while-writing-is-passed-on", reset_met_while_writing_is_passed_on);
     ADD("reset-after-half-close-is-passed-on", reset_after_half_close_is_passed_on);
     ADD("large-transfers-are-exact", large_transfers_are_exact);
     ADD("slow-readers-get-every-byte", slow_readers_get_every_byte);
