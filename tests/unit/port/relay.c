@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -367,6 +368,35 @@ static void short_of_descriptors_clients_wait_their_turn(void)
     close(backend);
 }
 
+/* Not even one: neither clients nor orders can be accepted, until there are some again. */
+static void without_descriptors_it_sleeps_and_recovers(void)
+{
+    Session session;
+    struct rlimit before, none;
+    int client, end;
+    guint64 used;
+
+    session_open(&session, 0);
+    g_assert_cmpint(prlimit(session.rig->keeper, RLIMIT_NOFILE, NULL, &before), ==, 0);
+    none = before;
+    none.rlim_cur = 3;
+    g_assert_cmpint(prlimit(session.rig->keeper, RLIMIT_NOFILE, &none, NULL), ==, 0);
+    client = rig_connect(session.rig);
+    put(client, "patience");
+    used = rig_keeper_time(session.rig);
+    g_usleep(500000);
+    g_assert_cmpuint(rig_keeper_time(session.rig) - used, <, 250000);
+    expect_silence(client);
+    put(session.client, "still here"); /* a running session needs none */
+    expect(session.end, "still here");
+    g_assert_cmpint(prlimit(session.rig->keeper, RLIMIT_NOFILE, &before, NULL), ==, 0);
+    end = backend_accept(session.backend);
+    expect(end, "patience");
+    close(client);
+    close(end);
+    session_close(&session);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -384,5 +414,6 @@ int main(int argc, char **argv)
     ADD("two-hundred-sessions-do-not-mix", two_hundred_sessions_do_not_mix);
     ADD("short-of-descriptors-clients-wait-their-turn",
         short_of_descriptors_clients_wait_their_turn);
+    ADD("without-descriptors-it-sleeps-and-recovers", without_descriptors_it_sleeps_and_recovers);
     return g_test_run();
 }
