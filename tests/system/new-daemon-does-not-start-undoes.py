@@ -4,7 +4,8 @@ from harness import DAEMON_PORTS, BusError, check, equal, run
 
 
 def test(world):
-    world.expect("timesten|timestend|Daemon|daemon|Failed|failed")
+    world.expect("systemd: (Failed to start )?timesten@tt70.service", "upgrade-job: (Step start-new-daemon|Job \\d+ finished: failed|Check )",
+                 "timesten-upgraded: Job .* failed")
     world.start_clients(4)
     world.settle()
     world.faults("tt70", "timestend exit=1")

@@ -21,4 +21,4 @@ def test(world):
     world.must_serve("tt70")
 
 
-run(test)
+run(test, server_lines=["DrainSec=3"])
