@@ -11,7 +11,7 @@ def server(world):
 
 
 def test(world):
-    world.expect("timesten-server@main.service: (Main process exited|Failed with result)")
+    world.expect("timesten-server@main.service: (Main process exited|Failed with result)", "Failed to start timesten-server@main")
     world.must_serve("tt60")
     world.bus.server("main", "Hold", "ta{sv}", 60_000_000, *options())
     deadline = server(world)["HoldDeadline"]

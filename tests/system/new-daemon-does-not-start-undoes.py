@@ -1,6 +1,6 @@
 """A 7.0 main daemon that cannot start, or whose port is taken, costs nobody a connect."""
 
-from harness import DAEMON_PORTS, BusError, check, equal, run
+from harness import DAEMON_PORTS, BusError, check, equal, run, say
 
 
 def test(world):
@@ -28,6 +28,7 @@ def attempt(world):
         name, message = job["Error"]
     except BusError as error:
         name, message = error.name, error.message
+    say(f"  {name}: {message}")
     check(name.rsplit(".", 1)[-1] in ("UtilityFailed", "ChecksFailed", "NotPossible", "DeadlinePassed"), f"{name}: {message}")
     check("tt70" in message or "17000" in message, f"the message names neither instance nor port: {message}")
     check("JobRemoved" not in message and len(message) > 40, f"the message tells no remedy: {message}")

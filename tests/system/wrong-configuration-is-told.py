@@ -5,7 +5,7 @@ from harness import check, equal, refused, run
 
 
 def test(world):
-    world.expect("timesten-generator|timesten-upgraded: .*(servers|instances)\\.d")
+    world.expect("timesten-generator|timesten-upgraded: .*(servers|instances)\\.d", "upgrade-job: Check configuration")
     world.declare_server("second", 16102, ["orders"], "tt60", "DrainSec=never")
     world.declare_server("third", 16202, ["orders"], "tt60", "Colour=red")
     world.declare_server("fourth", 16302, ["orders"], "nowhere")
