@@ -136,7 +136,6 @@ static TransientOutcome *run_short(Job *job, const Side *side, const char *tag, 
         .output = output,
         .limit_usec = limit_usec,
         .fresh = TRUE,
-        .judged = TRUE,
     };
     TransientOutcome *outcome = run_transient(job, &spec, error);
 

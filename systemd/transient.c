@@ -243,47 +243,34 @@ static int append_words(sd_bus_message *m, const char *name, char **words)
     return sd_bus_message_close_container(m);
 }
 
-/* systemd would expand $NAME in the words, and v$monitor is a table's name. (ExecStartEx= with
- * "no-env-expand" would say so, but 252 cannot read its own transient unit again at a reload.) */
-static char **escape_words(char **argv)
+/* Characters that systemd neither expands nor escapes in a word of a command line. */
+#define PLAIN G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "_./,:=@+-"
+
+/* A word with any other character goes through an environment variable, whose value nobody expands:
+ * v$monitor is a table's name, and of a ';' 252 warns whenever it reads its own transient unit
+ * again. (ExecStartEx= with "no-env-expand" is no way out: 252 cannot read that one again at all.)
+ */
+static char **plain_words(char **argv, GStrvBuilder *environment)
 {
-    GStrvBuilder *escaped = g_strv_builder_new();
-    char **words;
+    g_autoptr(GStrvBuilder) words = g_strv_builder_new();
 
-    for (; *argv; argv++) {
-        g_auto(GStrv) parts = g_strsplit(*argv, "$", -1);
-        g_autofree char *word = g_strjoinv("$$", parts);
+    for (guint i = 0; argv[i]; i++) {
+        g_autofree char *word = NULL, *assignment = NULL;
 
-        g_strv_builder_add(escaped, word);
+        if (argv[i][0] && argv[i][strspn(argv[i], PLAIN)] == '\0') {
+            g_strv_builder_add(words, argv[i]);
+            continue;
+        }
+        word = g_strdup_printf("${ARGUMENT_%u}", i);
+        assignment = g_strdup_printf("ARGUMENT_%u=%s", i, argv[i]);
+        g_strv_builder_add(words, word);
+        g_strv_builder_add(environment, assignment);
     }
-    words = g_strv_builder_end(escaped);
-    g_strv_builder_unref(escaped);
-    return words;
+    return g_strv_builder_end(words);
 }
 
-static int append_success_statuses(sd_bus_message *m)
+static int append_command(sd_bus_message *m, const char *program, char **words)
 {
-    gint32 statuses[199];
-    int r;
-
-    for (guint i = 0; i < G_N_ELEMENTS(statuses); i++)
-        statuses[i] = i + 1; /* from 200 on systemd tells its own failures */
-    if ((r = sd_bus_message_open_container(m, 'r', "sv")) < 0 ||
-        (r = sd_bus_message_append(m, "s", "SuccessExitStatus")) < 0 ||
-        (r = sd_bus_message_open_container(m, 'v', "(aiai)")) < 0 ||
-        (r = sd_bus_message_open_container(m, 'r', "aiai")) < 0 ||
-        (r = sd_bus_message_append_array(m, 'i', statuses, sizeof statuses)) < 0 ||
-        (r = sd_bus_message_append(m, "ai", 0)) < 0)
-        return r;
-    for (int i = 0; i < 3; i++)
-        if ((r = sd_bus_message_close_container(m)) < 0)
-            return r;
-    return 0;
-}
-
-static int append_command(sd_bus_message *m, char **argv)
-{
-    g_auto(GStrv) words = escape_words(argv);
     int r;
 
     if ((r = sd_bus_message_open_container(m, 'r', "sv")) < 0 ||
@@ -291,7 +278,7 @@ static int append_command(sd_bus_message *m, char **argv)
         (r = sd_bus_message_open_container(m, 'v', "a(sasb)")) < 0 ||
         (r = sd_bus_message_open_container(m, 'a', "(sasb)")) < 0 ||
         (r = sd_bus_message_open_container(m, 'r', "sasb")) < 0 ||
-        (r = sd_bus_message_append(m, "s", argv[0])) < 0 ||
+        (r = sd_bus_message_append(m, "s", program)) < 0 ||
         (r = sd_bus_message_append_strv(m, words)) < 0 ||
         (r = sd_bus_message_append(m, "b", 0)) < 0)
         return r;
@@ -326,17 +313,24 @@ static int append_successes(sd_bus_message *m)
 
 static int append_properties(sd_bus_message *m, const TransientSpec *spec)
 {
+    g_autoptr(GStrvBuilder) environment_builder = g_strv_builder_new();
+    g_auto(GStrv) environment = NULL;
+    g_auto(GStrv) words = NULL;
     char *groups[] = { (char *)spec->group, NULL };
     char *state[] = { (char *)spec->state_directory, NULL };
     int r;
 
+    if (spec->environment)
+        g_strv_builder_addv(environment_builder, (const char **)spec->environment);
+    words = plain_words(spec->argv, environment_builder);
+    environment = g_strv_builder_end(environment_builder);
     if ((r = append_text(m, "Description", spec->description)) < 0 ||
         (r = append_text(m, "Slice", spec->slice ? spec->slice : TU_SLICE)) < 0 ||
         (r = append_text(m, "Type", "oneshot")) < 0 ||
         (r = sd_bus_message_append(m, "(sv)", "RemainAfterExit", "b", 1)) < 0 ||
         (r = append_text(m, "User", spec->user)) < 0 ||
         (r = append_words(m, "SupplementaryGroups", groups)) < 0 ||
-        (r = append_words(m, "Environment", spec->environment)) < 0 ||
+        (r = append_words(m, "Environment", environment)) < 0 ||
         (r = append_text(m, "WorkingDirectory", spec->working_directory)) < 0 ||
         (r = append_text(m, "StandardInput", "null")) < 0 ||
         (r = append_text(m, "StandardOutputFileToTruncate", spec->output)) < 0 ||
@@ -353,9 +347,7 @@ static int append_properties(sd_bus_message *m, const TransientSpec *spec)
         ((r = append_words(m, "StateDirectory", state)) < 0 ||
          (r = sd_bus_message_append(m, "(sv)", "StateDirectoryMode", "u", 0750u)) < 0))
         return r;
-    if (spec->judged && (r = append_success_statuses(m)) < 0)
-        return r;
-    return append_command(m, spec->argv);
+    return append_command(m, spec->argv[0], words);
 }
 
 static int build(sd_bus *bus, const TransientSpec *spec, sd_bus_message **ret)

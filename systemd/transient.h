@@ -20,7 +20,6 @@ typedef struct {
     const char *working_directory; /* NULL: "/" */
     guint64 limit_usec;            /* USEC_NEVER: none */
     gboolean fresh; /* a unit of this name from before is removed first, never taken over */
-    gboolean judged; /* any exit status is an answer for the caller, none a failure for systemd to report */
 } TransientSpec;
 
 typedef struct {
