@@ -1,7 +1,8 @@
 """The figures of `overhead`, all from one run on one booted machine, so that ratios mean something.
 
-    added time      how long the port was held, minus the time in which a utility of TimesTen was running (stop of the
-                    old server, export, import, start of the new server; utilities side by side count once)
+    added time      how long the port was held, minus the time in which a utility that does the upgrade's own work was
+                    running: stop of the old server, export, import, start of the new server. Side by side they count
+                    once; questions such as ttStatus count as ours. Of it, the drain is what the clients themselves took
     activation      a call to the daemon that is not running, beside the same for systemd-hostnamed
     memory          PSS and RSS after that call, beside hostnamed's; the cgroup's figure where the kernel has one
 """
@@ -25,6 +26,10 @@ PEERS = {
 }
 
 
+WORK = r"-export-|-import-|stopserver|startserver"
+HELD_STEPS = ("hold", "drain", "stop-old-server", "quiesce", "export", "import", "verify", "start-new-server", "commit", "resume")
+
+
 def added_time(world, rounds):
     """Seconds by round: held, of it utilities, of it ours. Each round goes to the release that does not serve."""
     found = []
@@ -37,12 +42,14 @@ def added_time(world, rounds):
         world.stop_clients()
         begin, end = world.held_span(number)
         busy, reached = 0.0, begin
-        for start, stop in sorted(world.utility_spans().values()):
+        for start, stop in sorted(world.utility_spans(WORK).values()):
             start, stop = max(start, reached), min(stop, end)
             if stop > start:
                 busy += stop - start
                 reached = stop
-        found.append({"held_s": round(job["HeldUSec"] / 1e6, 3), "utilities_s": round(busy, 3),
+        steps = world.step_seconds(number)
+        found.append({"drain_s": round(steps.get("drain", 0), 3),
+                      "steps_s": {step: round(steps.get(step, 0), 3) for step in HELD_STEPS}, "held_s": round(job["HeldUSec"] / 1e6, 3), "utilities_s": round(busy, 3),
                       "added_s": round(job["HeldUSec"] / 1e6 - busy, 3)})
     return found
 
@@ -88,9 +95,10 @@ def main():
     ours, peer = PEERS
     say(f"one offline upgrade of a database with {wanted.rows} rows, four clients")
     for row in figures["upgrade"]:
-        say(f"  port held {row['held_s']:8.2f} s")
-        say(f"  utilities {row['utilities_s']:8.2f} s")
-        say(f"  added     {row['added_s']:8.2f} s")
+        say(f"  port held                {row['held_s']:8.2f} s")
+        say(f"  utilities                {row['utilities_s']:8.2f} s")
+        say(f"  added                    {row['added_s']:8.2f} s, of it waiting for clients to end {row['drain_s']:.2f} s")
+        say("  steps while held         " + ", ".join(f"{step} {took:.2f}" for step, took in row["steps_s"].items()))
     say(f"\n{'':<28}{ours:>20}{peer:>20}{'ratio':>9}")
     for group, key, label in (("activation", "activation_ms", "activation, ms"), ("activation", "cold_ms", "first call, ms"),
                               ("activation", "warm_ms", "next call, ms"), ("memory", "pss_kib", "PSS, KiB"),

@@ -6,7 +6,7 @@ import sys
 import time
 
 from bus import NAME, ROOT
-from harness import Failed, World, say
+from harness import Failed, World, say, wait_until
 
 COLUMNS = ("client", "tried", "refused", "reset", "timed out", "cut", "longest wait", "written", "served by")
 
@@ -49,12 +49,15 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(124))
 
     say("booting a Debian container with the package and two TimesTen releases (the stand-in) …")
-    with World("demo", rows=wanted.rows) as world:
+    with World("demo", rows=wanted.rows, server_lines=["DrainSec=2"]) as world:
         before = world.content("tt60", "orders")
-        release = world.bus.properties("Server", "main")["Release"]
+        # Empty until the service, which this question started, has looked at the instance.
+        release = wait_until(lambda: world.bus.properties("Server", "main")["Release"], 20, "the release to be known")
         say(f"server main on port 16002: TimesTen {release}, database orders with {before[0]} rows")
-        say(f"{wanted.clients} clients write and reconnect …")
-        world.start_clients(wanted.clients)
+        stay = min(2, wanted.clients)
+        say(f"{wanted.clients} clients write; all but {stay} reconnect all the time …")
+        world.start_clients(wanted.clients - stay)
+        world.start_clients(stay, reconnect_every=0)
         world.settle()
         call = ["busctl", "call", "--timeout=30", NAME, f"{ROOT}/server/main", f"{NAME}.Server", "Upgrade", "sa{sv}", "tt70", "0"]
         say("\n# " + " ".join(call))
