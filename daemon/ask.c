@@ -35,6 +35,22 @@ static void ask_free(Ask *ask)
     g_free(ask);
 }
 
+void ask_clean(Daemon *daemon)
+{
+    g_autofree char *path = path_runtime("instance");
+    g_autoptr(GDir) directory = g_dir_open(path, 0, NULL);
+    const char *name;
+
+    transient_forget_all(daemon->bus, "timesten-util-check-*");
+    transient_forget_all(daemon->bus, "timesten-util-plan-*");
+    while (directory && (name = g_dir_read_name(directory)))
+        if (g_str_has_suffix(name, ".out")) {
+            g_autofree char *file = g_build_filename(path, name, NULL);
+
+            g_unlink(file);
+        }
+}
+
 void ask_free_all(Daemon *daemon)
 {
     for (guint i = 0; i < daemon->asks->len; i++)

@@ -7,5 +7,9 @@
 void ask_check(Call *call);
 void ask_plan(Call *call);
 
+/* Takes away what a daemon that was killed left behind: questions whose callers are gone with it.
+ */
+void ask_clean(Daemon *daemon);
+
 /* Forgets all that is under way, at the end of the daemon. */
 void ask_free_all(Daemon *daemon);

@@ -74,6 +74,7 @@ static gboolean start(Daemon *daemon, GError **error)
         return FALSE;
     unit_subscribe(daemon->bus);
     make_directories();
+    ask_clean(daemon);
     /* Servers ask for their jobs, so jobs come first. */
     jobs_new(daemon);
     daemon->world = world_new(daemon);

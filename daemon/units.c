@@ -68,7 +68,8 @@ static void take(UnitWatch *watch, const char *state)
     watch->changed(watch->data);
 }
 
-static void try_later(UnitWatch *watch, const char *why)
+/* FALSE where it was tried often enough. */
+static gboolean try_later(UnitWatch *watch, const char *why)
 {
     static gboolean told;
 
@@ -76,12 +77,13 @@ static void try_later(UnitWatch *watch, const char *why)
         watch->retry = sd_event_source_disable_unref(watch->retry);
         sd_event_add_time_relative(sd_bus_get_event(watch->bus), &watch->retry, CLOCK_MONOTONIC,
                                    RETRY_USEC, 0, on_retry, watch);
-        return;
+        return TRUE;
     }
     /* Once: where one unit cannot be read, no other can. */
     if (!told)
         log_line(LOG_WARNING, &(LogFields){ 0 }, "%s. States of units are unknown", why);
     told = TRUE;
+    return FALSE;
 }
 
 static void on_read(const UnitState *state, const GError *error, gpointer data)
@@ -90,8 +92,9 @@ static void on_read(const UnitState *state, const GError *error, gpointer data)
 
     g_clear_pointer(&watch->call, unit_call_free);
     if (error) {
-        try_later(watch, error->message);
-        take(watch, "unknown");
+        /* What was known holds until it is clear that systemd does not come back. */
+        if (!try_later(watch, error->message) || !watch->state)
+            take(watch, "unknown");
         return;
     }
     watch->failures = 0;

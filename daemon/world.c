@@ -241,7 +241,7 @@ gboolean world_known(const Daemon *daemon)
 
     g_hash_table_iter_init(&iter, daemon->instances);
     while (g_hash_table_iter_next(&iter, NULL, (gpointer *)&instance))
-        if (!unit_watch_answered(instance->unit))
+        if (!unit_watch_answered(instance->unit) || (instance->probe && !instance->facts))
             return FALSE;
     g_hash_table_iter_init(&iter, daemon->servers);
     while (g_hash_table_iter_next(&iter, NULL, (gpointer *)&server))

@@ -22,5 +22,5 @@ Object *world_find_instance(Daemon *daemon, const char *name, GError **error);
 Object *world_find_server(Daemon *daemon, const char *name, GError **error);
 Object *world_find_job(Daemon *daemon, guint64 id, GError **error);
 
-/* Whether systemd told how each unit is, good or bad. */
+/* Whether systemd told how each unit is, and each installation what it is, good or bad. */
 gboolean world_known(const Daemon *daemon);

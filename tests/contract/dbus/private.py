@@ -71,13 +71,17 @@ class Private:
         self.address = f"unix:path={self.directory}/bus"
         self.environment = {**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": self.address, "SYSTEMD_LOG_LEVEL": "debug"}
         self.daemon_words = [DAEMON, f"--root={self.root}", f"--idle={idle}"]
-        self.run_bus()
-        if fake:
-            self.start(FAKE, self.root)
-            self.wait_name("org.timesten.Fake")
-            self.fake("Set", "ss", "timesten-server@main.socket", "active")
-        if start:
-            self.start_daemon()
+        try:
+            self.run_bus()
+            if fake:
+                self.start(FAKE, self.root)
+                self.wait_name("org.timesten.Fake")
+                self.fake("Set", "ss", "timesten-server@main.socket", "active")
+            if start:
+                self.start_daemon()
+        except BaseException:
+            self.close()
+            raise
 
     def run_bus(self):
         os.mkdir(f"{self.directory}/services")
@@ -86,7 +90,9 @@ class Private:
         with open(f"{self.directory}/bus.conf", "w") as file:
             file.write(BUS.format(directory=self.directory))
         self.start("dbus-daemon", "--nofork", f"--config-file={self.directory}/bus.conf")
-        self.wait(lambda: os.path.exists(f"{self.directory}/bus"), "the bus")
+        # Not only its socket: between bind() and listen() whoever connects is refused.
+        self.wait(lambda: self.busctl("call", "org.freedesktop.DBus", "/", "org.freedesktop.DBus", "GetId").returncode == 0,
+                  "the bus")
         os.chmod(f"{self.directory}/bus", 0o666)
 
     def start(self, *words):
