@@ -194,8 +194,9 @@ gboolean run_helper_set(Job *job, const Side *side, GError **error, ...)
 /* --- utilities ----------------------------------------------------------------------------------
  */
 
+/* OUTPUT_KEPT: the file with all that it printed; NULL where that is gone. */
 static UtilityResult *judge(const Side *side, UtilityId id, const UtilityArguments *arguments,
-                            const TransientOutcome *outcome)
+                            const TransientOutcome *outcome, const char *output_kept)
 {
     UtilityResult *result = g_new0(UtilityResult, 1);
     g_autofree char *reason = NULL;
@@ -212,10 +213,11 @@ static UtilityResult *judge(const Side *side, UtilityId id, const UtilityArgumen
                                  utility_name(id));
     }
     if (result->verdict == VERDICT_PARTIAL || result->verdict == VERDICT_FAILED)
-        result->reason = g_strdup_printf("Instance %s%s%s: %s", side->config->name,
-                                         arguments && arguments->dsn ? ", database " : "",
-                                         arguments && arguments->dsn ? arguments->dsn : "",
-                                         reason ? reason : "it printed no reason");
+        result->reason = g_strdup_printf(
+            "Instance %s%s%s: %s. See %s%stterrors.log in %s, mend the cause, then start again",
+            side->config->name, arguments && arguments->dsn ? ", database " : "",
+            arguments && arguments->dsn ? arguments->dsn : "", reason,
+            output_kept ? output_kept : "", output_kept ? " and " : "", side->facts->daemon_home);
     return result;
 }
 
@@ -232,7 +234,7 @@ UtilityResult *run_utility(Job *job, const Side *side, UtilityId id,
     if (!argv)
         return NULL;
     outcome = run_short(job, side, tag, argv, environment, utility_limit_usec(id), error);
-    return outcome ? judge(side, id, arguments, outcome) : NULL;
+    return outcome ? judge(side, id, arguments, outcome, NULL) : NULL;
 }
 
 UtilityResult *run_utility_checked(Job *job, const Side *side, UtilityId id,
@@ -278,7 +280,7 @@ static void on_parallel(const TransientOutcome *outcome, const GError *error, gp
     ParallelRun *run = data;
 
     if (outcome && outcome->exit_status >= 0)
-        run->result = judge(run->side, run->id, &run->arguments, outcome);
+        run->result = judge(run->side, run->id, &run->arguments, outcome, run->output_path);
     else if (outcome)
         g_set_error(&run->error, TU_ERROR, TU_ERROR_FAILED,
                     "%s of instance %s could not be run on database %s: %s. See journalctl -u %s",
