@@ -77,7 +77,8 @@ static gboolean run_rows(Check *check, const CheckType *row, GError **error)
         guint before = check->findings->len;
         g_autoptr(GError) problem = NULL;
 
-        if (!have(check, row->needs))
+        if (!have(check, row->needs) ||
+            (row->only && !g_str_equal(row->only, check->job->request->kind)))
             continue;
         check->id = row->id;
         if (!row->look(check, &problem)) {
@@ -97,6 +98,8 @@ static gboolean run_rows(Check *check, const CheckType *row, GError **error)
 
 GPtrArray *check_run(Job *job, const StepType *plan, GError **error)
 {
+    const CheckType *const tables[] = { checks_of_instances, checks_of_databases,
+                                        checks_of_rollback, checks_of_host };
     Check check = { .job = job, .plan = plan };
     g_autoptr(GPtrArray) findings = g_ptr_array_new_with_free_func(finding_free);
     g_autoptr(TimesTenStatus) from = NULL, to = NULL;
@@ -107,9 +110,9 @@ GPtrArray *check_run(Job *job, const StepType *plan, GError **error)
         return NULL;
     check.from_status = from = job->from.facts ? run_status(job, &job->from, NULL) : NULL;
     check.to_status = to = job->to.facts ? run_status(job, &job->to, NULL) : NULL;
-    if (!run_rows(&check, checks_of_instances, error) ||
-        !run_rows(&check, checks_of_databases, error) || !run_rows(&check, checks_of_host, error))
-        return NULL;
+    for (guint i = 0; i < G_N_ELEMENTS(tables); i++)
+        if (!run_rows(&check, tables[i], error))
+            return NULL;
     g_ptr_array_sort(findings, by_severity);
     return g_steal_pointer(&findings);
 }
@@ -128,7 +131,7 @@ guint check_errors(const GPtrArray *findings)
 
 gboolean step_check(Job *job, GError **error)
 {
-    const StepType *plan = plan_of(job->request->method);
+    const StepType *plan = plan_of(job->request->kind, job->request->method);
     g_autoptr(GPtrArray) findings = check_run(job, plan, error);
     g_autoptr(GString) errors = g_string_new(NULL);
 

@@ -41,10 +41,12 @@ typedef struct {
     gint needs;       /* CheckNeeds */
     /* FALSE only where the looking itself was interrupted. */
     gboolean (*look)(Check *check, GError **error);
+    const char *only; /* kind of job that it is for; NULL: every one */
 } CheckType;
 
 /* Rows by what they look at, each ended by an id of NULL. */
-extern const CheckType checks_of_instances[], checks_of_databases[], checks_of_host[];
+extern const CheckType checks_of_instances[], checks_of_databases[], checks_of_host[],
+    checks_of_rollback[];
 
 void check_found(Check *check, Severity severity, const char *subject, const char *remedy,
                  const char *format, ...) G_GNUC_PRINTF(5, 6);

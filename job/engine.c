@@ -53,6 +53,7 @@ static gboolean undo_step(Job *job, const StepType *type, GError **error)
     g_autoptr(GError) problem = NULL;
 
     g_message("Undoing step %s", type->id);
+    job->at = type->id;
     meter_step(job->meter, "undoing", type->id);
     for (guint attempt = 0; attempt < ATTEMPTS; attempt++) {
         g_clear_error(&problem);
@@ -105,6 +106,7 @@ static gboolean attempt_step(Job *job, const StepType *type, GError **ret_proble
     if (!job_record(job, RECORD_BEGIN, type->id, error, NULL))
         return FALSE;
     g_message("Step %s: %s", type->id, type->description);
+    job->at = type->id;
     meter_step(job->meter, "running", type->id);
     if (type->takes_away && !job->outage_since)
         job->outage_since = g_get_real_time();

@@ -298,16 +298,21 @@ gboolean job_record(Job *job, RecordEvent event, const char *step, GError **erro
     return record_append_table(job->writer, event, step, values, error) && refold(job, error);
 }
 
-gboolean job_note(Job *job, const char *step, const char *key, const char *value, GError **error)
+gboolean job_note(Job *job, const char *key, const char *value, GError **error)
 {
-    return job_record(job, RECORD_NOTE, step, error, key, value, NULL);
+    return job_record(job, RECORD_NOTE, job->at, error, key, value, NULL);
 }
 
-const char *job_noted(const Job *job, const char *step, const char *key)
+const char *job_noted(const Job *job, const char *key)
 {
-    RecordStep *found = job->summary ? record_find_step(job->summary, step) : NULL;
+    RecordStep *found = job->summary ? record_find_step(job->summary, job->at) : NULL;
 
     return found ? g_hash_table_lookup(found->values, key) : NULL;
+}
+
+gboolean job_note_once(Job *job, const char *key, const char *value, GError **error)
+{
+    return job_noted(job, key) || job_note(job, key, value, error);
 }
 
 gboolean job_read_commit(Job *job, gboolean *ret_committed, GError **error)

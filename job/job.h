@@ -43,7 +43,8 @@ typedef struct {
 
     RecordWriter *writer;   /* NULL for a check or a plan: nothing is recorded then */
     RecordSummary *summary; /* folded anew after each line */
-    gboolean ready;        /* systemd was told that the job was accepted */
+    gboolean ready;         /* systemd was told that the job was accepted */
+    const char *at;         /* id of the step at work */
     gboolean committed;
     gboolean interruptible; /* before commit, and not while undoing */
     gboolean stopping;      /* SIGTERM: leave everything as it is */
@@ -84,9 +85,11 @@ gboolean job_reconnect(Job *job, GError **error);
 gboolean job_record(Job *job, RecordEvent event, const char *step, GError **error,
                     ...) G_GNUC_NULL_TERMINATED;
 
-/* A fact that a later step, an undo or another worker needs; kept with the step. */
-gboolean job_note(Job *job, const char *step, const char *key, const char *value, GError **error);
-const char *job_noted(const Job *job, const char *step, const char *key); /* NULL none */
+/* A fact that the undo of the step at work, or another worker, needs; kept with that step. */
+gboolean job_note(Job *job, const char *key, const char *value, GError **error);
+/* The same, but what an earlier attempt noted stays: how the world was before the first touch. */
+gboolean job_note_once(Job *job, const char *key, const char *value, GError **error);
+const char *job_noted(const Job *job, const char *key); /* NULL none */
 
 /* Whether the commit of this very job stands on disk. */
 gboolean job_read_commit(Job *job, gboolean *ret_committed, GError **error);

@@ -18,13 +18,14 @@
  * begun. */
 #define EXIT_REFUSED 77
 
-static const StepType *find_plan(const char *method, GError **error)
+static const StepType *find_plan(const JobRequest *request, GError **error)
 {
-    const StepType *plan = plan_of(method);
+    const StepType *plan = plan_of(request->kind, request->method);
 
     if (!plan)
         g_set_error(error, TU_ERROR, TU_ERROR_NOT_POSSIBLE,
-                    "There is no plan for method %s. Use offline", method);
+                    "There is no plan for a %s by method %s. Use offline", request->kind,
+                    request->method);
     return plan;
 }
 
@@ -42,7 +43,7 @@ static gboolean finish_unbegun(guint64 id, const GError *problem, GError **error
 
 static gboolean work(Job *job, GError **error)
 {
-    const StepType *plan = find_plan(job->request->method, error);
+    const StepType *plan = find_plan(job->request, error);
     g_autofree char *pattern =
         g_strdup_printf("timesten-util-%s-%s-*", job->tag, job->from.config->name);
     gboolean ok;
@@ -173,7 +174,7 @@ static const struct {
 static gboolean answer_question(guint which, char **words, GError **error)
 {
     g_autoptr(Job) job = job_for_question(words, error);
-    const StepType *plan = job ? find_plan(job->request->method, error) : NULL;
+    const StepType *plan = job ? find_plan(job->request, error) : NULL;
     g_autoptr(GVariant) answer = NULL;
     g_autofree char *text = NULL;
 

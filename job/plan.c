@@ -50,17 +50,46 @@ static const StepType offline[] = {
     { NULL },
 };
 
+/* Back to the instance before. Its databases are as they were at the switch, so nothing is moved:
+ * what was written since is lost, and the checks insist that this is wanted. */
+static const StepType offline_rollback[] = {
+    { "check", "Check everything again, inside the job", step_check, NULL, some_seconds },
+    { "announce", "Tell applications that the change is coming", step_announce, step_announce_undo,
+      a_moment },
+    { "start-previous-daemon", "Start the main daemon of the previous release, its server off",
+      step_start_new_daemon, step_start_new_daemon_undo, some_seconds },
+    { "hold", "Hold the port: from here on new connects wait", step_hold, step_hold_undo, a_moment,
+      .takes_away = TRUE },
+    { "drain", "Let running sessions end", step_drain, NULL, drain_time, .takes_away = TRUE },
+    { "stop-current-server", "Stop the TimesTen Server of the current release",
+      step_stop_old_server, step_stop_old_server_undo, some_seconds, .takes_away = TRUE },
+    { "quiesce", "Make sure that nobody is connected to the databases", step_quiesce,
+      step_quiesce_undo, a_moment, .takes_away = TRUE },
+    { "start-previous-server",
+      "Start the TimesTen Server of the previous release on its private port",
+      step_start_new_server, step_start_new_server_undo, some_seconds, .takes_away = TRUE },
+    { "commit", "Make the previous release the one that backs the server", step_commit, NULL,
+      a_moment, .takes_away = TRUE, .commits = TRUE },
+    { "resume", "Open the port: waiting clients are served by the previous release", step_resume,
+      NULL, a_moment, .takes_away = TRUE },
+    { "retire-current", "Keep the newer server from ever coming back to a port", step_retire_old,
+      NULL, a_moment },
+    { NULL },
+};
+
 static const struct {
+    const char *kind;
     const char *method;
     const StepType *plan;
 } plans[] = {
-    { "offline", offline },
+    { "upgrade", "offline", offline },
+    { "rollback", "offline", offline_rollback },
 };
 
-const StepType *plan_of(const char *method)
+const StepType *plan_of(const char *kind, const char *method)
 {
     for (guint i = 0; i < G_N_ELEMENTS(plans); i++)
-        if (g_str_equal(plans[i].method, method))
+        if (g_str_equal(plans[i].kind, kind) && g_str_equal(plans[i].method, method))
             return plans[i].plan;
     return NULL;
 }

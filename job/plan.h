@@ -22,8 +22,9 @@ typedef struct {
     gboolean commits;    /* the one step after which there is only forward */
 } StepType;
 
-/* Rows of a method, ended by an id of NULL; NULL where the method has no plan yet. */
-const StepType *plan_of(const char *method);
+/* Rows of a kind of job ("upgrade", "rollback") by a method, ended by an id of NULL; NULL where
+ * there is no such plan. */
+const StepType *plan_of(const char *kind, const char *method);
 const StepType *plan_find(const StepType *plan, const char *id);
 
 /* Sum of the estimates of the steps from the first that takes the server away to the one that gives

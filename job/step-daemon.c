@@ -19,16 +19,9 @@
 #define SERVER_DOWN_USEC (30 * USEC_PER_SEC)
 #define LOOK_USEC        (200 * USEC_PER_MSEC)
 
-static gboolean noted_yes(const Job *job, const char *step, const char *key)
+static gboolean noted_yes(const Job *job, const char *key)
 {
-    return g_strcmp0(job_noted(job, step, key), "yes") == 0;
-}
-
-/* Notes how the world was before this job's first touch; later attempts must not overwrite it. */
-static gboolean note_once(Job *job, const char *step, const char *key, const char *value,
-                          GError **error)
-{
-    return job_noted(job, step, key) || job_note(job, step, key, value, error);
+    return g_strcmp0(job_noted(job, key), "yes") == 0;
 }
 
 /* Whether somebody accepts connections on the private port (facts 1.2: ttStatus alone is not
@@ -141,13 +134,11 @@ gboolean step_announce_undo(Job *job, GError **error)
 /* -insecure-backwards-compat is read at the daemon's start only (facts 2.2). */
 static gboolean prepare_compat(Job *job, gboolean *ret_changed, GError **error)
 {
-    const char *step = "start-new-daemon";
 
     *ret_changed = FALSE;
     if (!rules_need_backwards_compat(&job->from.facts->release, &job->to.facts->release))
         return TRUE;
-    if (!note_once(job, step, "compat-before", job->to.facts->backwards_compat ? "yes" : "no",
-                   error))
+    if (!job_note_once(job, "compat-before", job->to.facts->backwards_compat ? "yes" : "no", error))
         return FALSE;
     if (job->to.facts->backwards_compat)
         return TRUE;
@@ -167,14 +158,13 @@ static gboolean release_public_ports(Job *job, GError **error)
 
 gboolean step_start_new_daemon(Job *job, GError **error)
 {
-    const char *step = "start-new-daemon";
     g_autofree char *state = run_unit_state(job, job->to.unit, error);
     gboolean active, compat_changed;
 
     if (!state)
         return FALSE;
     active = g_str_equal(state, "active");
-    if (!note_once(job, step, "was-active", active ? "yes" : "no", error) ||
+    if (!job_note_once(job, "was-active", active ? "yes" : "no", error) ||
         !release_public_ports(job, error) || !prepare_compat(job, &compat_changed, error))
         return FALSE;
     if (!run_unit(job, active && compat_changed ? UNIT_RESTART : UNIT_START, job->to.unit, error))
@@ -185,11 +175,10 @@ gboolean step_start_new_daemon(Job *job, GError **error)
 
 gboolean step_start_new_daemon_undo(Job *job, GError **error)
 {
-    const char *step = "start-new-daemon";
-    gboolean restore_compat = g_strcmp0(job_noted(job, step, "compat-before"), "no") == 0;
-    gboolean was_active = noted_yes(job, step, "was-active");
+    gboolean restore_compat = g_strcmp0(job_noted(job, "compat-before"), "no") == 0;
+    gboolean was_active = noted_yes(job, "was-active");
 
-    if (!job_noted(job, step, "was-active"))
+    if (!job_noted(job, "was-active"))
         return TRUE; /* it never touched anything */
     if (restore_compat && !run_helper_set(job, &job->to, error, "--backwards-compat=no", NULL))
         return FALSE;
@@ -207,8 +196,7 @@ gboolean step_stop_old_server(Job *job, GError **error)
     g_autoptr(TimesTenStatus) status = run_status(job, &job->from, error);
     gboolean down;
 
-    if (!status ||
-        !note_once(job, "stop-old-server", "was-running", status->server_pid ? "yes" : "no", error))
+    if (!status || !job_note_once(job, "was-running", status->server_pid ? "yes" : "no", error))
         return FALSE;
     down = status->server_pid == 0;
     for (guint i = 0; i < G_N_ELEMENTS(tries) && !down; i++) {
@@ -277,7 +265,7 @@ static gboolean bring_server_up(Job *job, Side *side, GError **error)
 
 gboolean step_stop_old_server_undo(Job *job, GError **error)
 {
-    if (!noted_yes(job, "stop-old-server", "was-running"))
+    if (!noted_yes(job, "was-running"))
         return TRUE;
     return run_unit(job, UNIT_START, job->from.unit, error) &&
            await_or_fail(job, &job->from, daemon_is_up, DAEMON_UP_USEC,
@@ -290,17 +278,16 @@ gboolean step_stop_old_server_undo(Job *job, GError **error)
 
 gboolean step_start_new_server(Job *job, GError **error)
 {
-    const char *step = "start-new-server";
     g_autoptr(TimesTenStatus) status = run_status(job, &job->to, error);
 
-    if (!status || !note_once(job, step, "was-running", status->server_pid ? "yes" : "no", error))
+    if (!status || !job_note_once(job, "was-running", status->server_pid ? "yes" : "no", error))
         return FALSE;
     return bring_server_up(job, &job->to, error);
 }
 
 gboolean step_start_new_server_undo(Job *job, GError **error)
 {
-    const char *was_running = job_noted(job, "start-new-server", "was-running");
+    const char *was_running = job_noted(job, "was-running");
     g_autoptr(UtilityResult) result = NULL;
 
     if (!was_running || g_str_equal(was_running, "yes"))

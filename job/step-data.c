@@ -104,7 +104,7 @@ static gboolean admin_each(Job *job, UtilityId id, const char *key, GError **err
         g_autofree char *noted = g_strdup_printf("%s.%s", key, *dsn);
         g_autoptr(UtilityResult) result = NULL;
 
-        if (!job_note(job, "quiesce", noted, "yes", error))
+        if (!job_note(job, noted, "yes", error))
             return FALSE;
         result = run_utility_checked(job, &job->from, id, &arguments, error);
         if (!result)
@@ -147,7 +147,7 @@ static gboolean admin_each_noted(Job *job, UtilityId id, const char *key, GError
         g_autofree char *noted = g_strdup_printf("%s.%s", key, *dsn);
         g_autoptr(UtilityResult) result = NULL;
 
-        if (!job_noted(job, "quiesce", noted))
+        if (!job_noted(job, noted))
             continue;
         result = run_utility_checked(job, &job->from, id, &arguments, error);
         if (!result)
@@ -210,9 +210,9 @@ static guint64 count_rows(const GPtrArray *tables)
 }
 
 /* How far a step is by time alone, never quite at its end. */
-static double by_time(const Job *job, const char *step)
+static double by_time(const Job *job)
 {
-    const RecordStep *at_work = record_find_step(job->summary, step);
+    const RecordStep *at_work = record_find_step(job->summary, job->at);
     const char *text = at_work ? g_hash_table_lookup(at_work->values, "estimate") : NULL;
     guint64 estimate = 0, now = g_get_real_time();
 
@@ -234,7 +234,7 @@ static void measure_export(Job *job, ParallelRun *runs, guint count)
         ended += runs[i].result != NULL;
     }
     /* ttMigrate does not tell beforehand how many rows there are. */
-    meter_advance(job->meter, MAX(by_time(job, "export"), (double)ended / count),
+    meter_advance(job->meter, MAX(by_time(job), (double)ended / count),
                   "%u of %u databases saved, %" G_GUINT64_FORMAT " rows so far", ended, count,
                   rows);
 }
@@ -252,13 +252,12 @@ static void measure_import(Job *job, ParallelRun *runs, guint count)
         saved += count_rows(before);
         restored += count_rows(after);
     }
-    meter_advance(job->meter, saved ? MAX((double)restored / saved, by_time(job, "import")) : 0,
+    meter_advance(job->meter, saved ? MAX((double)restored / saved, by_time(job)) : 0,
                   "%" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT " rows restored", restored, saved);
 }
 
 /* What the utilities themselves took, for the report: the longest, as they ran side by side. */
-static gboolean note_times(Job *job, const char *step, ParallelRun *runs, guint count,
-                           GError **error)
+static gboolean note_times(Job *job, ParallelRun *runs, guint count, GError **error)
 {
     guint64 longest = 0;
     g_autofree char *text = NULL;
@@ -269,11 +268,11 @@ static gboolean note_times(Job *job, const char *step, ParallelRun *runs, guint 
         g_autofree char *rows = g_strdup_printf("%" G_GUINT64_FORMAT, count_rows(tables));
 
         longest = MAX(longest, runs[i].result->usec);
-        if (!job_note(job, step, key, rows, error))
+        if (!job_note(job, key, rows, error))
             return FALSE;
     }
     text = g_strdup_printf("%" G_GUINT64_FORMAT, longest);
-    return job_note(job, step, "utility-usec", text, error);
+    return job_note(job, "utility-usec", text, error);
 }
 
 static void runs_free(ParallelRun *runs, guint count)
@@ -306,7 +305,7 @@ static gboolean migrate_each(Job *job, const char *step, Side *side, UtilityId i
             .arguments = { .dsn = dsn, .file = job_export_path(job, dsn) },
         };
     }
-    ok = run_parallel(job, runs, count, poll, error) && note_times(job, step, runs, count, error);
+    ok = run_parallel(job, runs, count, poll, error) && note_times(job, runs, count, error);
     runs_free(runs, count);
     return ok;
 }
@@ -355,7 +354,7 @@ static char *export_group(const Job *job)
  * first restore began. */
 static gboolean own_new_databases(Job *job, GError **error)
 {
-    if (job_noted(job, "import", "absent-before"))
+    if (job_noted(job, "absent-before"))
         return TRUE;
     if (!job_probe_side(job, &job->to, error))
         return FALSE;
@@ -373,7 +372,7 @@ static gboolean own_new_databases(Job *job, GError **error)
             return FALSE;
         }
     }
-    return job_note(job, "import", "absent-before", "yes", error);
+    return job_note(job, "absent-before", "yes", error);
 }
 
 static gboolean destroy_new(Job *job, const char *dsn, GError **error)
@@ -450,7 +449,7 @@ gboolean step_import(Job *job, GError **error)
 
 gboolean step_import_undo(Job *job, GError **error)
 {
-    return !job_noted(job, "import", "absent-before") || remove_half_done(job, error);
+    return !job_noted(job, "absent-before") || remove_half_done(job, error);
 }
 
 /* --- verify -------------------------------------------------------------------------------------
