@@ -66,6 +66,22 @@ static gboolean has_begun(guint64 id)
     return !summary || summary->damaged || summary->steps->len > 0;
 }
 
+static gboolean is_retried(guint64 id, const RecordSummary *summary)
+{
+    return g_strcmp0(summary->result, "needs-attention") == 0 && request_wants_retry(id);
+}
+
+/* The record first: should the wish outlive a crash, there is nothing finished any more that it
+ * could reopen. */
+static gboolean take_retry(Job *job, GError **error)
+{
+    if (!job->summary->finished)
+        return !request_wants_retry(job->request->id) ||
+               request_take_retry(job->request->id, error);
+    return job_record(job, RECORD_RETRY, "-", error, NULL) &&
+           request_take_retry(job->request->id, error);
+}
+
 static gboolean run_job(guint64 id, gboolean *ret_refused, GError **error)
 {
     g_autoptr(RecordSummary) before = record_load(id, error);
@@ -75,7 +91,7 @@ static gboolean run_job(guint64 id, gboolean *ret_refused, GError **error)
 
     if (!request)
         return FALSE;
-    if (before->finished) {
+    if (before->finished && !is_retried(id, before)) {
         request_free(request);
         sd_notify(0, "READY=1\nSTATUS=finished long ago");
         return TRUE;
@@ -85,7 +101,7 @@ static gboolean run_job(guint64 id, gboolean *ret_refused, GError **error)
         job->summary = g_steal_pointer(&before);
         job->writer = record_open(id, &problem);
     }
-    if (job && job->writer && work(job, &problem)) {
+    if (job && job->writer && take_retry(job, &problem) && work(job, &problem)) {
         *ret_refused = job->summary->finished && !job->ready;
         return TRUE;
     }

@@ -18,7 +18,7 @@ static NickTable event_nicks = {
     [RECORD_FAIL] = "fail",     [RECORD_UNDO] = "undo",
     [RECORD_UNDONE] = "undone", [RECORD_UNDO_FAILED] = "undo-failed",
     [RECORD_NOTE] = "note",     [RECORD_FINISH] = "finish",
-    [N_RECORD_EVENTS] = NULL,
+    [RECORD_RETRY] = "retry",   [N_RECORD_EVENTS] = NULL,
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(event_nicks) == N_RECORD_EVENTS + 1);
 

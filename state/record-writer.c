@@ -19,7 +19,7 @@ struct RecordWriter {
     gsize length;      /* bytes that are whole lines */
     guint64 seq;       /* of the last line */
     gboolean dirty;    /* behind LENGTH may be half a line */
-    gboolean finished; /* the last line says so: nothing may follow */
+    gboolean finished; /* the last line says so: nothing but a retry may follow */
 };
 
 static gboolean read_exactly(int fd, GString *text)
@@ -157,7 +157,7 @@ gboolean record_append_table(RecordWriter *writer, RecordEvent event, const char
     gsize length;
     int problem;
 
-    if (writer->finished) {
+    if (writer->finished && event != RECORD_RETRY) {
         g_set_error(error, TU_ERROR, TU_ERROR_TOO_LATE,
                     "%s is finished; nothing can be added to it", writer->path);
         return FALSE;

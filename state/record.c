@@ -169,8 +169,25 @@ static void fold_step(RecordStep *step, const RecordLine *line)
         break;
     case RECORD_START:
     case RECORD_FINISH:
+    case RECORD_RETRY:
     case N_RECORD_EVENTS:
         break;
+    }
+}
+
+/* A new chance for what could not be done or undone. */
+static void fold_retry(RecordSummary *summary)
+{
+    summary->finished = FALSE;
+    summary->finished_usec = 0;
+    g_clear_pointer(&summary->result, g_free);
+    for (guint i = 0; i < summary->steps->len; i++) {
+        RecordStep *step = g_ptr_array_index(summary->steps, i);
+
+        step->attempts = 0;
+        step->undo_attempts = 0;
+        if (step->state == STEP_UNDO_FAILED)
+            step->state = STEP_UNDOING;
     }
 }
 
@@ -209,6 +226,9 @@ static void fold_job(RecordSummary *summary, const RecordLine *line)
         if (g_hash_table_contains(line->values, "error") || g_strcmp0(summary->result, "done") == 0)
             take_problem(summary, line->values);
         break;
+    case RECORD_RETRY:
+        fold_retry(summary);
+        break;
     default:
         break;
     }
@@ -220,10 +240,13 @@ RecordSummary *record_fold(const GPtrArray *lines)
 
     summary->steps = g_ptr_array_new_with_free_func((GDestroyNotify)step_free);
     summary->values = values_new();
-    for (guint i = 0; i < lines->len && !summary->finished; i++) {
+    for (guint i = 0; i < lines->len; i++) {
         const RecordLine *line = g_ptr_array_index(lines, i);
-        RecordStep *step = step_of(summary, line);
+        RecordStep *step;
 
+        if (summary->finished && line->event != RECORD_RETRY)
+            break;
+        step = step_of(summary, line);
         if (i == 0)
             summary->started = line->usec;
         if (step)

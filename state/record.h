@@ -22,6 +22,7 @@ typedef enum {
     RECORD_UNDO_FAILED, /* keys as FAIL */
     RECORD_NOTE,        /* facts worth keeping: any keys */
     RECORD_FINISH,      /* keys "result", "error", "message"; the last line of a record */
+    RECORD_RETRY,       /* a person asked to go on; alone may follow a FINISH, and takes it back */
     N_RECORD_EVENTS,
 } RecordEvent;
 

@@ -257,21 +257,52 @@ void request_free(JobRequest *request)
     g_free(request);
 }
 
-gboolean request_cancel(guint64 id, guint32 uid, GError **error)
+/* A wish is a file beside the request. Who wished it first is who is remembered. */
+static gboolean wish(guint64 id, const char *name, guint32 uid, GError **error)
 {
     g_autofree char *request = path_job(id, "request");
-    g_autofree char *path = path_job(id, "cancel");
+    g_autofree char *path = path_job(id, name);
     g_autofree char *text = g_strdup_printf("Uid=%" G_GUINT32_FORMAT "\n", uid);
 
     if (!g_file_test(request, G_FILE_TEST_IS_REGULAR))
         return no_such_job(error, id);
-    /* Who wished it first is who is remembered. */
-    return request_is_cancelled(id) || file_replace_synced(path, text, -1, 0600, error);
+    return g_file_test(path, G_FILE_TEST_EXISTS) ||
+           file_replace_synced(path, text, -1, 0600, error);
+}
+
+static gboolean is_wished(guint64 id, const char *name)
+{
+    g_autofree char *path = path_job(id, name);
+
+    return g_file_test(path, G_FILE_TEST_EXISTS);
+}
+
+gboolean request_cancel(guint64 id, guint32 uid, GError **error)
+{
+    return wish(id, "cancel", uid, error);
 }
 
 gboolean request_is_cancelled(guint64 id)
 {
-    g_autofree char *path = path_job(id, "cancel");
+    return is_wished(id, "cancel");
+}
 
-    return g_file_test(path, G_FILE_TEST_EXISTS);
+gboolean request_retry(guint64 id, guint32 uid, GError **error)
+{
+    return wish(id, "retry", uid, error);
+}
+
+gboolean request_wants_retry(guint64 id)
+{
+    return is_wished(id, "retry");
+}
+
+gboolean request_take_retry(guint64 id, GError **error)
+{
+    g_autofree char *directory = path_job(id, NULL);
+    g_autofree char *path = path_job(id, "retry");
+
+    if (unlink(path) < 0 && errno != ENOENT)
+        return tu_error_errno(error, errno, "Cannot remove %s", path);
+    return directory_sync(directory, error);
 }

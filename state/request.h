@@ -30,3 +30,9 @@ GArray *request_list(GError **error);
 /* The wish to cancel is a file beside the request, so that it outlives every process. */
 gboolean request_cancel(guint64 id, guint32 uid, GError **error);
 gboolean request_is_cancelled(guint64 id);
+
+/* Likewise the wish to go on with a job that needs attention. The worker takes it off when it
+ * stands in the record. */
+gboolean request_retry(guint64 id, guint32 uid, GError **error);
+gboolean request_wants_retry(guint64 id);
+gboolean request_take_retry(guint64 id, GError **error);

@@ -187,6 +187,31 @@ static void the_end_tells_the_result(void)
     g_assert_cmpstr(failed->message, ==, "exit 2");
 }
 
+/* A person repaired what was in the way: the job goes on where it stopped. */
+static void a_retry_takes_the_end_back(void)
+{
+    guint64 id;
+    g_autoptr(RecordWriter) writer = begin(&id);
+    g_autoptr(RecordSummary) ended = NULL, again = NULL;
+
+    add(writer, RECORD_UNDO, "hold");
+    fail(writer, RECORD_UNDO_FAILED, "hold", "no keeper");
+    finish(writer, "needs-attention");
+    ended = load(id);
+    g_assert_true(ended->finished);
+    g_assert_cmpint(record_find_step(ended, "hold")->state, ==, STEP_UNDO_FAILED);
+
+    add(writer, RECORD_RETRY, "-");
+    add(writer, RECORD_NOTE, "hold"); /* after it the record goes on as any other */
+    again = load(id);
+    g_assert_false(again->finished);
+    g_assert_null(again->result);
+    g_assert_true(again->undoing);
+    g_assert_false(again->damaged);
+    g_assert_cmpint(record_find_step(again, "hold")->state, ==, STEP_UNDOING);
+    g_assert_cmpuint(record_find_step(again, "hold")->undo_attempts, ==, 0);
+}
+
 static void an_empty_record_has_begun_nothing(void)
 {
     guint64 id;
@@ -205,6 +230,7 @@ int main(int argc, char **argv)
     int status;
 
     g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/fold/a-retry-takes-the-end-back", a_retry_takes_the_end_back);
     g_test_add_func("/fold/each-event-sets-the-state-of-its-step",
                     each_event_sets_the_state_of_its_step);
     g_test_add_func("/fold/steps-keep-the-order-of-the-plan", steps_keep_the_order_of_the_plan);
