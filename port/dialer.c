@@ -17,13 +17,13 @@
 #define TRY_FAR_USEC  (2 * USEC_PER_SEC)
 
 struct Dialer {
-    Relay *relay;
     sd_event *event;
     sd_event_source *timer; /* the next try, or the end of the one that runs */
     sd_event_source *io;
-    int client;  /* -1: none waits */
-    int backend; /* -1: no try runs */
-    gboolean dialing;
+    int backend; /* -1: no try runs and no connection is at hand */
+    gboolean connected;
+    gboolean due;     /* the timer will try */
+    gboolean verdict; /* a try that took its time failed after all patience: refuse one client */
     Address address;
     char *name;
     guint64 wait_usec;
@@ -32,11 +32,9 @@ struct Dialer {
     guint64 silent_last;  /* last try that failed */
     int problem;
     gboolean told;
-    DialerDone done;
+    DialerChanged changed;
     gpointer data;
 };
-
-static void dial(Dialer *dialer);
 
 static void set_timer(Dialer *dialer, guint64 usec)
 {
@@ -51,11 +49,7 @@ static void abandon_try(Dialer *dialer)
     if (dialer->backend >= 0)
         close(dialer->backend);
     dialer->backend = -1;
-}
-
-static void answer_client(Dialer *dialer, DialResult result)
-{
-    dialer->done(result, dialer->data);
+    dialer->connected = dialer->due = FALSE;
 }
 
 /* Connecting to a free port of one's own host, one may be given that very port as one's own and
@@ -70,25 +64,17 @@ static gboolean is_own_echo(int fd)
            here_length == there_length && memcmp(&here, &there, here_length) == 0;
 }
 
-static void try_succeeded(Dialer *dialer)
+static DialState try_succeeded(Dialer *dialer)
 {
-    int client = dialer->client;
-    int backend = dialer->backend;
-
-    dialer->client = dialer->backend = -1;
-    abandon_try(dialer);
+    sd_event_source_set_enabled(dialer->timer, SD_EVENT_OFF);
+    dialer->io = sd_event_source_disable_unref(dialer->io);
+    dialer->connected = TRUE;
     if (dialer->told)
         g_message("Backend %s answers again", dialer->name);
     dialer->told = FALSE;
     dialer->silent_since = 0;
-    answer_client(dialer, relay_begin(dialer->relay, client, backend) ? DIAL_SERVED : DIAL_REFUSED);
-}
-
-static void refuse_client(Dialer *dialer)
-{
-    socket_reset(dialer->client);
-    dialer->client = -1;
-    answer_client(dialer, DIAL_REFUSED);
+    dialer->retry_usec = RETRY_FIRST_USEC;
+    return DIAL_READY;
 }
 
 static gboolean patience_is_over(const Dialer *dialer)
@@ -97,7 +83,7 @@ static gboolean patience_is_over(const Dialer *dialer)
            dialer->silent_last - dialer->silent_since >= dialer->wait_usec;
 }
 
-static void try_failed(Dialer *dialer, int errnum)
+static DialState try_failed(Dialer *dialer, int errnum)
 {
     guint64 now = boottime_now();
 
@@ -111,9 +97,10 @@ static void try_failed(Dialer *dialer, int errnum)
     dialer->silent_last = now;
     dialer->problem = errnum;
     if (!patience_is_over(dialer)) {
+        dialer->due = TRUE;
         set_timer(dialer, dialer->retry_usec);
         dialer->retry_usec = MIN(dialer->retry_usec * 2, RETRY_USEC);
-        return;
+        return DIAL_WAIT;
     }
     if (!dialer->told) {
         g_autofree char *span = text_timespan(dialer->wait_usec);
@@ -122,7 +109,7 @@ static void try_failed(Dialer *dialer, int errnum)
                   dialer->name, span, g_strerror(errnum));
     }
     dialer->told = TRUE;
-    refuse_client(dialer);
+    return DIAL_SILENT;
 }
 
 /* Where a try that was begun stands: 0 connected, EINPROGRESS not yet, else why it failed. */
@@ -141,30 +128,23 @@ static int try_result(Dialer *dialer)
     return errno == EALREADY || errno == EINPROGRESS || errno == EINTR ? EINPROGRESS : errno;
 }
 
-static void look_at_try(Dialer *dialer)
+/* What comes out of a try while nobody asks is kept for who asks next. */
+static void tell(Dialer *dialer, DialState state)
 {
-    int result = try_result(dialer);
-
-    if (result == 0)
-        try_succeeded(dialer);
-    else if (result != EINPROGRESS)
-        try_failed(dialer, result);
+    dialer->verdict = state == DIAL_SILENT;
+    if (state != DIAL_WAIT)
+        dialer->changed(dialer->data);
 }
 
 static int on_connected(sd_event_source *source, int fd, uint32_t events, void *data)
 {
-    look_at_try(data);
-    return 0;
-}
-
-static int on_timer(sd_event_source *source, uint64_t usec, void *data)
-{
     Dialer *dialer = data;
+    int result = try_result(dialer);
 
-    if (dialer->backend >= 0)
-        try_failed(dialer, ETIMEDOUT);
-    else
-        dial(dialer);
+    if (result == 0)
+        tell(dialer, try_succeeded(dialer));
+    else if (result != EINPROGRESS)
+        tell(dialer, try_failed(dialer, result));
     return 0;
 }
 
@@ -175,53 +155,54 @@ static guint64 try_limit(const Dialer *dialer)
     return patience_is_over(dialer) ? USEC_PER_MSEC : TRY_NEAR_USEC;
 }
 
-static void dial(Dialer *dialer)
+static DialState dial(Dialer *dialer)
 {
     int result;
 
-    if (socket_gave_up(dialer->client)) {
-        close(dialer->client);
-        dialer->client = -1;
-        answer_client(dialer, DIAL_GAVE_UP);
-        return;
-    }
     dialer->backend =
         socket(dialer->address.socket.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (dialer->backend < 0) {
-        try_failed(dialer, errno);
-        return;
-    }
+    if (dialer->backend < 0)
+        return try_failed(dialer, errno);
     /* The first call begins. On this host the handshake is then over already, one way or the other,
      * and the second call tells which without a round through the event loop. */
     result = try_result(dialer);
     if (result == EINPROGRESS)
         result = try_result(dialer);
-    if (result == 0) {
-        try_succeeded(dialer);
-    } else if (result != EINPROGRESS) {
-        try_failed(dialer, result);
-    } else {
-        int r = sd_event_add_io(dialer->event, &dialer->io, dialer->backend, EPOLLOUT, on_connected,
-                                dialer);
-
-        if (r < 0)
-            try_failed(dialer, -r);
-        else
-            set_timer(dialer, try_limit(dialer));
-    }
+    if (result == 0)
+        return try_succeeded(dialer);
+    if (result != EINPROGRESS)
+        return try_failed(dialer, result);
+    result = sd_event_add_io(dialer->event, &dialer->io, dialer->backend, EPOLLOUT, on_connected,
+                             dialer);
+    if (result < 0)
+        return try_failed(dialer, -result);
+    set_timer(dialer, try_limit(dialer));
+    return DIAL_WAIT;
 }
 
-Dialer *dialer_new(sd_event *event, Relay *relay, guint64 wait_usec, DialerDone done, gpointer data,
+static int on_timer(sd_event_source *source, uint64_t usec, void *data)
+{
+    Dialer *dialer = data;
+
+    if (dialer->backend >= 0) {
+        tell(dialer, try_failed(dialer, ETIMEDOUT));
+    } else {
+        dialer->due = FALSE;
+        tell(dialer, dial(dialer));
+    }
+    return 0;
+}
+
+Dialer *dialer_new(sd_event *event, guint64 wait_usec, DialerChanged changed, gpointer data,
                    GError **error)
 {
     g_autoptr(Dialer) dialer = g_new0(Dialer, 1);
     int r;
 
     dialer->event = event;
-    dialer->relay = relay;
     dialer->wait_usec = wait_usec;
-    dialer->client = dialer->backend = -1;
-    dialer->done = done;
+    dialer->backend = -1;
+    dialer->changed = changed;
     dialer->data = data;
     r = sd_event_add_time_relative(event, &dialer->timer, CLOCK_BOOTTIME, 0, USEC_PER_MSEC,
                                    on_timer, dialer);
@@ -239,8 +220,6 @@ void dialer_free(Dialer *dialer)
     if (!dialer)
         return;
     abandon_try(dialer);
-    if (dialer->client >= 0)
-        socket_reset(dialer->client);
     sd_event_source_disable_unref(dialer->timer);
     g_free(dialer->name);
     g_free(dialer);
@@ -248,46 +227,55 @@ void dialer_free(Dialer *dialer)
 
 void dialer_open(Dialer *dialer, const Address *address, const char *name)
 {
-    abandon_try(dialer);
+    dialer_hang_up(dialer);
     dialer->address = *address;
     g_free(dialer->name);
     dialer->name = g_strdup(name);
-    dialer->dialing = TRUE;
-    dialer->silent_since = 0;
-    dialer->told = FALSE;
     dialer->retry_usec = RETRY_FIRST_USEC;
-    if (dialer->client >= 0)
-        dial(dialer);
 }
 
-void dialer_hold(Dialer *dialer)
+void dialer_hang_up(Dialer *dialer)
 {
     abandon_try(dialer);
-    dialer->dialing = FALSE;
+    dialer->verdict = FALSE;
     dialer->silent_since = 0;
+    dialer->told = FALSE;
 }
 
-void dialer_refuse(Dialer *dialer)
+DialState dialer_ask(Dialer *dialer)
 {
-    dialer_hold(dialer);
-    if (dialer->client >= 0)
-        refuse_client(dialer);
+    if (dialer->connected)
+        return DIAL_READY;
+    if (dialer_is_busy(dialer))
+        return DIAL_WAIT;
+    if (!dialer->verdict)
+        return dial(dialer);
+    dialer->verdict = FALSE;
+    return DIAL_SILENT;
+}
+
+int dialer_take(Dialer *dialer)
+{
+    if (!dialer->connected)
+        return -1;
+    dialer->connected = FALSE;
+    return g_steal_fd(&dialer->backend);
+}
+
+void dialer_drop(Dialer *dialer)
+{
+    int backend = dialer_take(dialer);
+
+    if (backend >= 0)
+        close(backend);
 }
 
 gboolean dialer_is_busy(const Dialer *dialer)
 {
-    return dialer->client >= 0;
+    return dialer->due || (dialer->backend >= 0 && !dialer->connected);
 }
 
 const char *dialer_problem(const Dialer *dialer)
 {
-    return dialer->dialing && dialer->silent_since > 0 ? g_strerror(dialer->problem) : NULL;
-}
-
-void dialer_take(Dialer *dialer, int client)
-{
-    dialer->client = client;
-    dialer->retry_usec = RETRY_FIRST_USEC;
-    if (dialer->dialing)
-        dial(dialer);
+    return dialer->silent_since > 0 ? g_strerror(dialer->problem) : NULL;
 }

@@ -1,43 +1,46 @@
-/* Finds the backend for one accepted client at a time, in the order of arrival.
+/* Keeps a connection to the backend at hand for the client that comes next.
  *
- * A backend that does not answer yet is not a failure: the client waits and the next ones stay in
- * the kernel's queue, until it answers or the limit passes. Only then clients are reset, each after
- * one try, so that nobody waits longer than the limit and everybody is served again as soon as it
- * answers.
+ * It is made before the client is accepted: while the backend does not answer, clients stay in the
+ * kernel's queue, in their order, where not even the keeper's death can hurt them. A silence has a
+ * limit; after it clients are refused, each after one more try, so that all are served again as
+ * soon as it answers.
  */
 #pragma once
 
-#include "port/relay.h"
 #include "port/socket.h"
+
+#include <systemd/sd-event.h>
 
 typedef struct Dialer Dialer;
 
 typedef enum {
-    DIAL_SERVED,  /* a session has begun */
-    DIAL_REFUSED, /* reset: the backend did not answer within the limit */
-    DIAL_GAVE_UP, /* the client had closed before */
-} DialResult;
+    DIAL_READY,  /* a connection is at hand: take it */
+    DIAL_WAIT,   /* the backend does not answer yet; DialerChanged tells when to ask again */
+    DIAL_SILENT, /* it has not answered for too long: refuse one client */
+} DialState;
 
-/* Called once for each client that was given, perhaps before dialer_take() returns. */
-typedef void (*DialerDone)(DialResult result, gpointer data);
+typedef void (*DialerChanged)(gpointer data);
 
-/* WAIT_USEC: how long a backend may be silent before clients are reset. */
-Dialer *dialer_new(sd_event *event, Relay *relay, guint64 wait_usec, DialerDone done, gpointer data,
+/* WAIT_USEC: how long a backend may be silent. */
+Dialer *dialer_new(sd_event *event, guint64 wait_usec, DialerChanged changed, gpointer data,
                    GError **error);
-void dialer_free(Dialer *dialer); /* resets a client that waits */
+void dialer_free(Dialer *dialer);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Dialer, dialer_free)
 
-/* From now on dial ADDRESS, with new patience; a client that waits goes there too. NAME is for
- * messages. */
+/* From now on dial ADDRESS, with new patience. NAME is for messages. */
 void dialer_open(Dialer *dialer, const Address *address, const char *name);
-/* Dial nobody; a client that waits goes on waiting. */
-void dialer_hold(Dialer *dialer);
-/* Reset a client that waits. */
-void dialer_refuse(Dialer *dialer);
+/* Forget any connection and any try. */
+void dialer_hang_up(Dialer *dialer);
 
-/* A client waits; another must not be given. */
+/* For a client that is there; makes a connection where none is at hand. Only after dialer_open().
+ */
+DialState dialer_ask(Dialer *dialer);
+/* The connection that is at hand, which is the caller's then; -1: there is none. */
+int dialer_take(Dialer *dialer);
+/* Closes the connection that is at hand, if there is one. */
+void dialer_drop(Dialer *dialer);
+
+/* A try runs or is due: asking would give DIAL_WAIT. */
 gboolean dialer_is_busy(const Dialer *dialer);
 /* Why the backend does not answer; NULL where it does or nobody has asked. */
 const char *dialer_problem(const Dialer *dialer);
-
-void dialer_take(Dialer *dialer, int client);

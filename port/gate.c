@@ -57,10 +57,8 @@ static void apply(Gate *gate)
     set_timer(gate->drain_end, now->drain_end);
     if (now->state == KEEPER_OPEN && address_parse(now->backend, &address, NULL))
         dialer_open(gate->dialer, &address, now->backend);
-    else if (now->state == KEEPER_REFUSE)
-        dialer_refuse(gate->dialer);
     else
-        dialer_hold(gate->dialer);
+        dialer_hang_up(gate->dialer);
     settle_listeners(gate);
     publisher_now(gate->publisher);
 }
@@ -77,7 +75,7 @@ static gboolean change(Gate *gate, Saved *next, GError **error)
                   nick_of(keeper_state_nicks, next->state),
                   nick_of(keeper_state_nicks, gate->now->state),
                   next->backend ? next->backend : "none", relay_sessions(gate->relay),
-                  listeners_held(gate->listeners) + dialer_is_busy(gate->dialer));
+                  listeners_held(gate->listeners));
     saved_free(gate->now);
     gate->now = next;
     gate->overdue = FALSE;
@@ -129,33 +127,52 @@ static guint cut_sessions(Gate *gate)
 
 /* Events */
 
-static void on_client(int fd, gpointer data)
+static gboolean on_may_accept(gpointer data)
 {
     Gate *gate = data;
+    DialState state = DIAL_SILENT;
 
-    if (gate->now->state == KEEPER_OPEN) {
-        dialer_take(gate->dialer, fd);
-        if (dialer_is_busy(gate->dialer))
-            settle_listeners(gate);
-    } else {
-        socket_reset(fd);
-        gate->refused++;
-        publisher_soon(gate->publisher);
-    }
+    if (gate->now->state == KEEPER_OPEN)
+        state = relay_has_room(gate->relay) ? dialer_ask(gate->dialer) : DIAL_WAIT;
+    if (state == DIAL_WAIT)
+        settle_listeners(gate);
+    return state != DIAL_WAIT;
 }
 
-static void on_dialed(DialResult result, gpointer data)
+static void serve_or_refuse(Gate *gate, int client)
+{
+    int backend = dialer_take(gate->dialer);
+
+    if (backend < 0)
+        socket_reset(client);
+    if (backend >= 0 && relay_begin(gate->relay, client, backend))
+        gate->accepted++;
+    else
+        gate->refused++;
+}
+
+static void on_accepted(int client, gpointer data)
 {
     Gate *gate = data;
-    guint64 *const counters[] = {
-        [DIAL_SERVED] = &gate->accepted,
-        [DIAL_REFUSED] = &gate->refused,
-        [DIAL_GAVE_UP] = &gate->gave_up,
-    };
 
-    ++*counters[result];
+    if (client < 0) {
+        /* The connection at hand is not kept for a later client: the backend might have lost
+         * patience with it by then. */
+        dialer_drop(gate->dialer);
+        return;
+    }
+    if (gate->now->state == KEEPER_OPEN && socket_gave_up(client)) {
+        close(client);
+        gate->gave_up++;
+    } else {
+        serve_or_refuse(gate, client);
+    }
     publisher_soon(gate->publisher);
-    settle_listeners(gate);
+}
+
+static void on_dialed(gpointer data)
+{
+    settle_listeners(data);
 }
 
 static void on_sessions_ended(gpointer data)
@@ -304,7 +321,7 @@ KeeperStatus *gate_status(Gate *gate)
         .state = gate->now->state,
         .backend = g_strdup(gate->now->backend),
         .sessions = relay_sessions(gate->relay),
-        .held = listeners_held(gate->listeners) + dialer_is_busy(gate->dialer),
+        .held = listeners_held(gate->listeners),
         .queue_limit = listeners_limit(gate->listeners),
         .hold_since = published_time(gate, gate->now->since),
         .hold_deadline = published_time(gate, gate->now->deadline),
@@ -432,16 +449,17 @@ static void recover_counters(Gate *gate)
 
 static gboolean make_parts(Gate *gate, sd_event *event, const GateOptions *options, GError **error)
 {
+    static const ListenersCalls calls = { on_may_accept, on_accepted };
     int r;
 
     gate->relay = relay_new(event, options->descriptors, on_sessions_ended, gate, error);
     if (!gate->relay)
         return FALSE;
-    gate->dialer = dialer_new(event, gate->relay, options->wait_usec, on_dialed, gate, error);
+    gate->dialer = dialer_new(event, options->wait_usec, on_dialed, gate, error);
     if (!gate->dialer)
         return FALSE;
     gate->listeners =
-        listeners_new(event, options->listeners, options->n_listeners, on_client, gate, error);
+        listeners_new(event, options->listeners, options->n_listeners, &calls, gate, error);
     if (!gate->listeners)
         return FALSE;
     gate->publisher = publisher_new(event, options->server, on_publish, gate, error);

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/epoll.h>
 
 /* Clients in one go before sessions and orders have their turn. */
@@ -22,7 +23,7 @@ struct Listeners {
     gboolean wanted;
     gboolean paused;
     gboolean told; /* the current shortage has been logged */
-    ListenersClient client;
+    ListenersCalls calls;
     gpointer data;
 };
 
@@ -56,36 +57,57 @@ static int on_pause_over(sd_event_source *source, uint64_t usec, void *data)
     return 0;
 }
 
+/* FALSE: no more for now. */
+static gboolean accept_one(Listeners *listeners, int listener)
+{
+    int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int problem = errno;
+
+    listeners->calls.accepted(fd, listeners->data);
+    if (fd >= 0) {
+        listeners->told = FALSE;
+        return TRUE;
+    }
+    switch (problem) {
+    case EAGAIN:
+        return FALSE;
+    case EINTR: /* and what else concerns only the one client (see accept(2)) */
+    case ECONNABORTED:
+    case EPROTO:
+    case EPERM:
+    case ENETDOWN:
+    case ENETUNREACH:
+    case EHOSTDOWN:
+    case EHOSTUNREACH:
+    case ENONET:
+    case ENOPROTOOPT:
+    case EOPNOTSUPP:
+        return TRUE;
+    default:
+        pause_accepting(listeners, problem);
+        return FALSE;
+    }
+}
+
+static gboolean somebody_waits(int listener)
+{
+    struct pollfd poll_fd = { .fd = listener, .events = POLLIN };
+
+    return poll(&poll_fd, 1, 0) > 0;
+}
+
 static int on_client(sd_event_source *source, int listener, uint32_t events, void *data)
 {
     Listeners *listeners = data;
 
-    for (guint i = 0; i < BATCH && listeners->wanted; i++) {
-        int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-        if (fd >= 0) {
-            listeners->told = FALSE;
-            listeners->client(fd, listeners->data);
-            continue;
-        }
-        switch (errno) {
-        case EAGAIN:
-            return 0;
-        case EINTR: /* and what else concerns only the one client (see accept(2)) */
-        case ECONNABORTED:
-        case EPROTO:
-        case EPERM:
-        case ENETDOWN:
-        case ENETUNREACH:
-        case EHOSTDOWN:
-        case EHOSTUNREACH:
-        case ENONET:
-        case ENOPROTOOPT:
-        case EOPNOTSUPP:
-            continue;
-        default:
-            pause_accepting(listeners, errno);
-            return 0;
+    for (guint i = 0; i < BATCH; i++) {
+        if (!listeners->wanted || !listeners->calls.may_accept(listeners->data) ||
+            !accept_one(listeners, listener))
+            break;
+        /* Asked, because to try would mean to make a connection to the backend first. */
+        if (!somebody_waits(listener)) {
+            listeners->calls.accepted(-1, listeners->data);
+            break;
         }
     }
     return 0;
@@ -114,7 +136,7 @@ static void source_free(gpointer source)
     sd_event_source_disable_unref(source);
 }
 
-Listeners *listeners_new(sd_event *event, const int *fds, guint n_fds, ListenersClient client,
+Listeners *listeners_new(sd_event *event, const int *fds, guint n_fds, const ListenersCalls *calls,
                          gpointer data, GError **error)
 {
     g_autoptr(Listeners) listeners = g_new0(Listeners, 1);
@@ -122,7 +144,7 @@ Listeners *listeners_new(sd_event *event, const int *fds, guint n_fds, Listeners
 
     listeners->fds = g_array_new(FALSE, FALSE, sizeof(int));
     listeners->sources = g_ptr_array_new_with_free_func(source_free);
-    listeners->client = client;
+    listeners->calls = *calls;
     listeners->data = data;
     r = sd_event_add_time_relative(event, &listeners->pause, CLOCK_BOOTTIME, 0, USEC_PER_MSEC,
                                    on_pause_over, listeners);

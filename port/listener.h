@@ -11,13 +11,16 @@
 
 typedef struct Listeners Listeners;
 
-/* A client was taken out of the queue; FD, non-blocking, is the callee's, who switches the watch
- * off where the next one may not come at once. */
-typedef void (*ListenersClient)(int fd, gpointer data);
+typedef struct {
+    /* A client is there: may it be taken out? Whoever says no switches the watch off, too. */
+    gboolean (*may_accept)(gpointer data);
+    /* It was; FD, non-blocking, is the callee's. -1: there is none, or none any more. */
+    void (*accepted)(int fd, gpointer data);
+} ListenersCalls;
 
 /* Widens the queues to what the kernel allows (net.core.somaxconn): systemd's Backlog= was cut to
  * what that was when the socket unit started. */
-Listeners *listeners_new(sd_event *event, const int *fds, guint n_fds, ListenersClient client,
+Listeners *listeners_new(sd_event *event, const int *fds, guint n_fds, const ListenersCalls *calls,
                          gpointer data, GError **error);
 void listeners_free(Listeners *listeners);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Listeners, listeners_free)

@@ -32,7 +32,7 @@ typedef struct {
 
 enum { CLIENT, BACKEND };
 
-/* About 210 bytes and two descriptors for an idle session, beside what the kernel needs for two
+/* 120 bytes and two descriptors for an idle session, beside what the kernel needs for two
  * sockets. */
 struct Session {
     GList link;     /* in the list of all */

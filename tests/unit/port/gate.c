@@ -177,6 +177,46 @@ static void who_gave_up_is_dropped_without_a_session(void)
     close(backend);
 }
 
+/* The connection that was made for it must not wait for a client that comes hours later. */
+static void nobody_left_means_no_connection_left(void)
+{
+    g_autoptr(Rig) rig = rig_new();
+    g_autofree char *name = NULL;
+    int backend = backend_new(&name), end;
+
+    rig_start(rig, &(RigOptions){ .backend = name });
+    rig_order("hold " HOUR);
+    close(rig_connect(rig));
+    rig_wait_held(1);
+    rig_order("open");
+    end = backend_accept(backend);
+    expect_end(end);
+    close(end);
+    close(backend);
+}
+
+/* During a hold the databases behind the port are closed; a connection would keep one busy. */
+static void held_keeper_lets_the_backend_alone(void)
+{
+    g_autoptr(Rig) rig = rig_new();
+    g_autofree char *name = NULL;
+    int backend = backend_deaf(&name), client;
+
+    rig_start(rig, &(RigOptions){ .backend = name, .wait_usec = HOUR });
+    client = numbered_client(rig, 1);
+    rig_wait_held(1);
+    g_usleep(50000); /* so that it has tried */
+    rig_order("hold " HOUR);
+    g_assert_cmpint(listen(backend, 64), ==, 0);
+    g_usleep(250000); /* more than from one try to the next */
+    expect_silence(backend);
+    rig_order("open");
+    serve_number(backend, 1);
+    expect_number(client, 1);
+    close(client);
+    close(backend);
+}
+
 /* Asked and then closed for writing is a question, not a leaving. */
 static void half_closed_while_held_is_still_answered(void)
 {
@@ -222,13 +262,10 @@ static void clients_of_a_silent_backend_go_to_another(void)
     int deaf = backend_deaf(&deaf_name), backend = backend_new(&name), clients[5];
 
     rig_start(rig, &(RigOptions){ .backend = deaf_name, .wait_usec = HOUR });
-    for (guint i = 0; i < G_N_ELEMENTS(clients); i++) {
+    for (guint i = 0; i < G_N_ELEMENTS(clients); i++)
         clients[i] = numbered_client(rig, i);
-        if (i == 0) /* the others stay there */
-            rig_wait_taken(rig);
-    }
     rig_wait_held(G_N_ELEMENTS(clients));
-    rig_order("hold " HOUR);
+    rig_order("hold " HOUR); /* and by way of a hold */
     rig_wait_held(G_N_ELEMENTS(clients));
     order = g_strconcat("open ", name, NULL);
     rig_order(order);
@@ -239,6 +276,43 @@ static void clients_of_a_silent_backend_go_to_another(void)
     close_all(clients, G_N_ELEMENTS(clients));
     close(backend);
     close(deaf);
+}
+
+/* A server that is slow to accept drops handshakes, which are then neither done nor refused. */
+static void full_queue_of_a_backend_is_waited_out(void)
+{
+    g_autoptr(Rig) rig = rig_new();
+    g_autofree char *name = NULL;
+    int backend = backend_deaf(&name), clients[8];
+
+    g_assert_cmpint(listen(backend, 0), ==, 0);
+    rig_start(rig, &(RigOptions){ .backend = name, .wait_usec = HOUR });
+    for (guint i = 0; i < G_N_ELEMENTS(clients); i++)
+        clients[i] = numbered_client(rig, i);
+    g_usleep(250000); /* so that a try has run out of time */
+    for (guint i = 0; i < G_N_ELEMENTS(clients); i++)
+        serve_number(backend, i);
+    for (guint i = 0; i < G_N_ELEMENTS(clients); i++)
+        expect_number(clients[i], i);
+    close_all(clients, G_N_ELEMENTS(clients));
+    close(backend);
+}
+
+static void patience_with_a_full_queue_ends(void)
+{
+    g_autoptr(Rig) rig = rig_new();
+    g_autofree char *name = NULL;
+    int backend = backend_deaf(&name), clients[8];
+
+    g_assert_cmpint(listen(backend, 0), ==, 0);
+    rig_start(rig, &(RigOptions){ .backend = name, .wait_usec = "200000" });
+    for (guint i = 0; i < G_N_ELEMENTS(clients); i++)
+        clients[i] = rig_connect(rig);
+    /* The kernel queues one or two for the backend; the others are told. */
+    for (guint i = 3; i < G_N_ELEMENTS(clients); i++)
+        expect_reset(clients[i]);
+    close_all(clients, G_N_ELEMENTS(clients));
+    close(backend);
 }
 
 static void patience_with_a_silent_backend_ends(void)
@@ -261,6 +335,24 @@ static void patience_with_a_silent_backend_ends(void)
     close(backend);
 }
 
+static void clients_of_a_silent_backend_go_to_another_at_once(void)
+{
+    g_autoptr(Rig) rig = rig_new();
+    g_autofree char *deaf_name = NULL, *name = NULL, *order = NULL;
+    int deaf = backend_deaf(&deaf_name), backend = backend_new(&name), client;
+
+    rig_start(rig, &(RigOptions){ .backend = deaf_name, .wait_usec = HOUR });
+    client = numbered_client(rig, 1);
+    rig_wait_held(1);
+    order = g_strconcat("open ", name, NULL);
+    rig_order(order);
+    serve_number(backend, 1);
+    expect_number(client, 1);
+    close(client);
+    close(backend);
+    close(deaf);
+}
+
 static void refuse_resets_who_waits_for_a_silent_backend(void)
 {
     g_autoptr(Rig) rig = rig_new();
@@ -268,11 +360,8 @@ static void refuse_resets_who_waits_for_a_silent_backend(void)
     int backend = backend_deaf(&name), clients[3];
 
     rig_start(rig, &(RigOptions){ .backend = name, .wait_usec = HOUR });
-    for (guint i = 0; i < G_N_ELEMENTS(clients); i++) {
+    for (guint i = 0; i < G_N_ELEMENTS(clients); i++)
         clients[i] = numbered_client(rig, i);
-        if (i == 0) /* the others stay there */
-            rig_wait_taken(rig);
-    }
     rig_wait_held(G_N_ELEMENTS(clients));
     rig_order("refuse");
     for (guint i = 0; i < G_N_ELEMENTS(clients); i++)
@@ -452,9 +541,15 @@ int main(int argc, char **argv)
     ADD("deadline-turns-to-refuse-until-open", deadline_turns_to_refuse_until_open);
     ADD("hold-while-held-renews-the-deadline", hold_while_held_renews_the_deadline);
     ADD("who-gave-up-is-dropped-without-a-session", who_gave_up_is_dropped_without_a_session);
+    ADD("nobody-left-means-no-connection-left", nobody_left_means_no_connection_left);
+    ADD("held-keeper-lets-the-backend-alone", held_keeper_lets_the_backend_alone);
     ADD("half-closed-while-held-is-still-answered", half_closed_while_held_is_still_answered);
     ADD("clients-wait-for-a-silent-backend", clients_wait_for_a_silent_backend);
     ADD("clients-of-a-silent-backend-go-to-another", clients_of_a_silent_backend_go_to_another);
+    ADD("clients-of-a-silent-backend-go-to-another-at-once",
+        clients_of_a_silent_backend_go_to_another_at_once);
+    ADD("full-queue-of-a-backend-is-waited-out", full_queue_of_a_backend_is_waited_out);
+    ADD("patience-with-a-full-queue-ends", patience_with_a_full_queue_ends);
     ADD("patience-with-a-silent-backend-ends", patience_with_a_silent_backend_ends);
     ADD("refuse-resets-who-waits-for-a-silent-backend",
         refuse_resets_who_waits_for_a_silent_backend);

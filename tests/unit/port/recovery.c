@@ -91,6 +91,36 @@ static void killed_keeper_stays_open_to_the_backend_it_had(void)
     close(backend);
 }
 
+/* Whoever waits for a backend waits in the kernel, not in the keeper. */
+static void killed_keeper_loses_nobody_who_waits_for_a_silent_backend(void)
+{
+    g_autoptr(Rig) rig = rig_new();
+    g_autofree char *name = NULL;
+    int backend = backend_deaf(&name), clients[5];
+
+    rig_start(rig, &(RigOptions){ .backend = name, .wait_usec = HOUR });
+    for (guint i = 0; i < G_N_ELEMENTS(clients); i++)
+        put(clients[i] = rig_connect(rig), "?");
+    rig_wait_held(G_N_ELEMENTS(clients));
+    g_usleep(50000); /* so that it has tried */
+    rig_kill(rig);
+    rig_start(rig, &(RigOptions){ .backend = name, .wait_usec = HOUR });
+    rig_wait_held(G_N_ELEMENTS(clients));
+    g_assert_cmpint(listen(backend, 64), ==, 0);
+    for (guint i = 0; i < G_N_ELEMENTS(clients); i++) {
+        int end = backend_accept(backend);
+
+        expect(end, "?");
+        put(end, "!");
+        close(end);
+    }
+    for (guint i = 0; i < G_N_ELEMENTS(clients); i++) {
+        expect(clients[i], "!");
+        close(clients[i]);
+    }
+    close(backend);
+}
+
 static void deadline_that_passed_meanwhile_refuses(void)
 {
     g_autoptr(Rig) rig = rig_new();
@@ -264,6 +294,8 @@ int main(int argc, char **argv)
     ADD("killed-keeper-goes-on-with-the-hold", killed_keeper_goes_on_with_the_hold);
     ADD("killed-keeper-stays-open-to-the-backend-it-had",
         killed_keeper_stays_open_to_the_backend_it_had);
+    ADD("killed-keeper-loses-nobody-who-waits-for-a-silent-backend",
+        killed_keeper_loses_nobody_who_waits_for_a_silent_backend);
     ADD("deadline-that-passed-meanwhile-refuses", deadline_that_passed_meanwhile_refuses);
     ADD("killed-while-draining-is-a-hold", killed_while_draining_is_a_hold);
     ADD("damaged-state-is-a-hold", damaged_state_is_a_hold);

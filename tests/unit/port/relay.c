@@ -119,7 +119,7 @@ static void reset_after_half_close_is_passed_on(void)
     session.client = -1;
     /* After an end of stream, recv() goes on telling just that; poll() tells of the reset. */
     g_assert_cmpint(poll(&poll_fd, 1, (int)(WAIT_USEC / 1000)), ==, 1);
-    g_assert_cmpint(poll_fd.revents, ==, POLLERR | POLLHUP);
+    g_assert_cmpint(poll_fd.revents & POLLERR, !=, 0);
     session_close(&session);
 }
 

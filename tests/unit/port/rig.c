@@ -4,7 +4,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -240,19 +239,6 @@ void rig_wait_held(guint held)
 void rig_wait_sessions(guint sessions)
 {
     wait_until(WAIT_SESSIONS, sessions);
-}
-
-void rig_wait_taken(const Rig *rig)
-{
-    gint64 end = g_get_monotonic_time() + (gint64)WAIT_USEC;
-    struct tcp_info info = { 0 };
-    socklen_t length = sizeof info;
-
-    do {
-        g_assert_cmpint(g_get_monotonic_time(), <, end);
-        g_usleep(2000);
-        g_assert_cmpint(getsockopt(rig->public, IPPROTO_TCP, TCP_INFO, &info, &length), ==, 0);
-    } while (info.tcpi_unacked > 0);
 }
 
 void rig_freeze(const Rig *rig)

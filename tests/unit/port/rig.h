@@ -48,9 +48,6 @@ void rig_wait_state(KeeperState state);
 void rig_wait_held(guint held);
 void rig_wait_sessions(guint sessions);
 
-/* Waits until the keeper has taken all clients out of the kernel's queue. */
-void rig_wait_taken(const Rig *rig);
-
 /* Stops the keeper's process for a while, so that several things have happened when it looks again.
  */
 void rig_freeze(const Rig *rig);
