@@ -22,6 +22,7 @@ typedef struct {
     guint64 began;
     guint64 left; /* when the name was given back; 0 not yet */
     gboolean name_asked;
+    gboolean name_owned;
     gboolean leaving;
     int status;
     gboolean over;
@@ -59,6 +60,7 @@ static int on_name(sd_bus_message *reply, void *data, sd_bus_error *error)
     if (!problem)
         sd_bus_message_read(reply, "u", &result);
     if (result == 1 /* primary owner */) {
+        idle->name_owned = TRUE;
         idle->last_call = now(idle);
         sd_notify(FALSE, "READY=1");
         return 0;
@@ -122,7 +124,7 @@ static void leave(Idle *idle)
 
 static gboolean is_idle(const Idle *idle)
 {
-    return idle->name_asked && call_count_pending(idle->daemon) == 0 &&
+    return idle->name_owned && call_count_pending(idle->daemon) == 0 &&
            !jobs_any_alive(idle->daemon);
 }
 
