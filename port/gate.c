@@ -11,6 +11,8 @@
 #include "common/nick.h"
 #include "common/text.h"
 
+#include <unistd.h>
+
 /* A published time moves only when the clock was really set. */
 #define CLOCK_JUMP_USEC (200 * USEC_PER_MSEC)
 
@@ -63,6 +65,14 @@ static void apply(Gate *gate)
     publisher_now(gate->publisher);
 }
 
+static void adopt(Gate *gate, Saved *next)
+{
+    saved_free(gate->now);
+    gate->now = next;
+    gate->overdue = FALSE;
+    apply(gate);
+}
+
 /* Writes the next state down and takes it. NEXT is the gate's from then on. */
 static gboolean change(Gate *gate, Saved *next, GError **error)
 {
@@ -76,10 +86,7 @@ static gboolean change(Gate *gate, Saved *next, GError **error)
                   nick_of(keeper_state_nicks, gate->now->state),
                   next->backend ? next->backend : "none", relay_sessions(gate->relay),
                   listeners_held(gate->listeners));
-    saved_free(gate->now);
-    gate->now = next;
-    gate->overdue = FALSE;
-    apply(gate);
+    adopt(gate, next);
     return TRUE;
 }
 
@@ -94,9 +101,7 @@ static void change_anyway(Gate *gate, Saved *next)
         return;
     }
     g_warning("%s. The change is made nevertheless", error->message);
-    saved_free(gate->now);
-    gate->now = next;
-    apply(gate);
+    adopt(gate, next);
 }
 
 static Saved *next_state(const Gate *gate, KeeperState state)
@@ -201,8 +206,10 @@ static int on_deadline(sd_event_source *source, uint64_t usec, void *data)
 static int on_drain_end(sd_event_source *source, uint64_t usec, void *data)
 {
     Gate *gate = data;
+    guint cut;
 
-    g_message("The drain is over: %u sessions cut", cut_sessions(gate));
+    cut = cut_sessions(gate);
+    g_message("The drain is over: %u sessions cut", cut);
     finish_drain(gate);
     return 0;
 }
@@ -432,7 +439,8 @@ static Saved *first_state(const GateOptions *options, gboolean *ret_recovered)
     return first;
 }
 
-/* The counters go on where the last published line of the killed keeper had them. */
+/* The counters go on where the last published line of the killed keeper had them; its sessions were
+ * cut by its death. */
 static void recover_counters(Gate *gate)
 {
     g_autofree char *path = path_keeper(gate->server, "status");

@@ -26,7 +26,7 @@ typedef struct {
     guint64 hold_deadline; /* µs since the epoch; 0: not held */
     guint64 accepted;      /* sessions begun since the keeper's first start */
     guint64 refused;       /* reset by "refuse" or by the deadline */
-    guint64 cut;           /* sessions cut by order or by the end of a drain */
+    guint64 cut;           /* sessions cut: by order, by a drain's end, by the keeper's death */
     guint64 gave_up;       /* had closed without a word before it was their turn */
 } KeeperStatus;
 

@@ -121,8 +121,8 @@ static gboolean add_listener(Listeners *listeners, sd_event *event, int fd, GErr
 
     if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
         return tu_error_errno(error, errno, "Cannot make the listening socket non-blocking");
-    if (listen(fd, G_MAXINT) < 0)
-        return tu_error_errno(error, errno, "Cannot widen the queue of the listening socket");
+    if (listen(fd, G_MAXINT) < 0) /* a short queue is better than none */
+        g_warning("Cannot widen the queue of the listening socket: %s", g_strerror(errno));
     r = sd_event_add_io(event, &source, fd, EPOLLIN, on_client, listeners);
     if (r < 0)
         return tu_error_errno(error, -r, "Cannot watch the listening socket");
