@@ -1,8 +1,10 @@
 #include "job/engine.h"
+#include "job/journal.h"
 #include "job/meter.h"
 #include "job/runner.h"
 #include "common/error.h"
 #include "common/file.h"
+#include "common/message.h"
 #include "common/text.h"
 
 #include <systemd/sd-daemon.h>
@@ -29,12 +31,17 @@ static gboolean finish(Job *job, const char *result, GError **error)
     g_autofree char *message = g_strdup(job->summary->message);
     g_autoptr(GError) reload_error = NULL;
     gboolean good = g_str_equal(result, "done");
+    gboolean attention = g_str_equal(result, "needs-attention");
 
     if (!job_record(job, RECORD_FINISH, "-", error, "result", result, "error",
                     good ? NULL : bus_error, "message", good ? NULL : message, NULL))
         return FALSE;
-    g_message("Job %s finished: %s%s%s", job->tag, result, good || !message ? "" : ": ",
-              good || !message ? "" : message);
+    job->at = NULL;
+    journal_line(job,
+                 attention ? &(JournalFields){ LOG_ERR, MESSAGE_NEEDS_ATTENTION, result, NULL }
+                           : &(JournalFields){ LOG_NOTICE, MESSAGE_JOB_FINISHED, result, NULL },
+                 "Job %s finished: %s%s%s", job->tag, result, good || !message ? "" : ": ",
+                 good || !message ? "" : message);
     sd_notifyf(0, "STATUS=finished: %s", result);
     /* The generator takes away what an unfinished job needed: start at boot, the lock on the
      * socket. */
@@ -52,8 +59,8 @@ static gboolean undo_step(Job *job, const StepType *type, GError **error)
 {
     g_autoptr(GError) problem = NULL;
 
-    g_message("Undoing step %s", type->id);
     job->at = type->id;
+    journal_line(job, &(JournalFields){ LOG_INFO, NULL, NULL, NULL }, "Undoing step %s", type->id);
     meter_step(job->meter, "undoing", type->id);
     for (guint attempt = 0; attempt < ATTEMPTS; attempt++) {
         g_clear_error(&problem);
@@ -63,7 +70,8 @@ static gboolean undo_step(Job *job, const StepType *type, GError **error)
             return job_record(job, RECORD_UNDONE, type->id, error, NULL);
         if (job->stopping)
             return TRUE;
-        g_warning("Undoing step %s failed: %s", type->id, problem->message);
+        journal_line(job, &(JournalFields){ LOG_WARNING, NULL, NULL, problem },
+                     "Undoing step %s failed: %s", type->id, problem->message);
         if (!job_sleep(job, (attempt + 1) * USEC_PER_SEC, NULL))
             return TRUE;
     }
@@ -75,6 +83,8 @@ static gboolean undo_step(Job *job, const StepType *type, GError **error)
 static gboolean undo_all(Job *job, const StepType *plan, GError **error)
 {
     job->interruptible = FALSE;
+    journal_line(job, &(JournalFields){ LOG_NOTICE, MESSAGE_UNDO_BEGUN, NULL, NULL },
+                 "Job %s goes back: what it did is undone", job->tag);
     for (guint i = job->summary->steps->len; i-- > 0;) {
         const RecordStep *step = job->summary->steps->pdata[i];
         const StepType *type = plan_find(plan, step->id);
@@ -95,7 +105,8 @@ static gboolean undo_all(Job *job, const StepType *plan, GError **error)
 
 static gboolean record_failure(Job *job, const char *step, const GError *problem, GError **error)
 {
-    g_warning("Step %s failed: %s", step, problem->message);
+    journal_line(job, &(JournalFields){ LOG_WARNING, MESSAGE_STEP_FAILED, NULL, problem },
+                 "Step %s failed: %s", step, problem->message);
     return job_record(job, RECORD_FAIL, step, error, "error", tu_error_bus_name(problem), "message",
                       problem->message, NULL);
 }
@@ -105,8 +116,9 @@ static gboolean attempt_step(Job *job, const StepType *type, GError **ret_proble
 {
     if (!job_record(job, RECORD_BEGIN, type->id, error, NULL))
         return FALSE;
-    g_message("Step %s: %s", type->id, type->description);
     job->at = type->id;
+    journal_line(job, &(JournalFields){ LOG_INFO, NULL, NULL, NULL }, "Step %s: %s", type->id,
+                 type->description);
     meter_step(job->meter, "running", type->id);
     if (type->takes_away && !job->outage_since)
         job->outage_since = g_get_real_time();
@@ -148,10 +160,19 @@ static gboolean run_after_commit(Job *job, const StepType *type, GError **ret_pr
             return FALSE;
         if (!*ret_problem || job->stopping || attempt >= 2 * ATTEMPTS)
             return TRUE;
-        g_warning("Step %s failed and is tried again: %s", type->id, (*ret_problem)->message);
+        journal_line(job, &(JournalFields){ LOG_WARNING, NULL, NULL, *ret_problem },
+                     "Step %s failed and is tried again: %s", type->id, (*ret_problem)->message);
         if (!job_sleep(job, attempt * USEC_PER_SEC, NULL))
             return TRUE;
     }
+}
+
+static void accept_job(Job *job)
+{
+    job_accept(job);
+    journal_line(job, &(JournalFields){ LOG_NOTICE, MESSAGE_JOB_STARTED, NULL, NULL },
+                 "Job %s began: %s of server %s from %s to %s", job->tag, job->request->kind,
+                 job->request->server, job->request->from, job->request->to);
 }
 
 static gboolean forward(Job *job, const StepType *plan, GError **error)
@@ -175,13 +196,17 @@ static gboolean forward(Job *job, const StepType *plan, GError **error)
         job->interruptible = !job->committed;
         if (problem && type->commits && job->committed)
             g_clear_error(&problem);
+        if (type->commits && job->committed)
+            journal_line(job, &(JournalFields){ LOG_NOTICE, MESSAGE_COMMITTED, NULL, NULL },
+                         "From now on instance %s backs server %s", job->request->to,
+                         job->request->server);
         if (problem && !record_failure(job, type->id, problem, error))
             return FALSE;
         if (problem)
             return job->committed ? finish(job, "needs-attention", error)
                                   : undo_all(job, plan, error);
         if (g_str_equal(type->id, "check"))
-            job_accept(job);
+            accept_job(job);
     }
     return finish(job, "done", error);
 }

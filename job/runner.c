@@ -441,9 +441,8 @@ void run_forget_all(Job *job)
     transient_forget_all(job->bus, pattern);
     /* Answers come in order: with the first one the list is here and the orders are out, with the
      * second one systemd has them. A connection closed before would take them along. */
-    for (guint i = 0; i < 2; i++) {
-        g_autofree char *state = run_unit_state(job, TU_SLICE, NULL);
-    }
+    for (guint i = 0; i < 2; i++)
+        g_free(run_unit_state(job, TU_SLICE, NULL));
 }
 
 /* --- units and the keeper -----------------------------------------------------------------------
