@@ -210,6 +210,13 @@ class World(Container):
         self.clients = [client for client in self.clients if client not in clients]
         return total
 
+    def stop_clients_abruptly(self):
+        """As if their own hosts were switched off: nothing is reported."""
+        for client in self.clients:
+            client.process.kill()
+            client.process.wait()
+        self.clients = []
+
     def lost(self, instance, report):
         """Rows that a client saw committed and that are not in the databases of INSTANCE."""
         lost = []

@@ -1,0 +1,30 @@
+"""A job that is cancelled while it moves the data takes everything back; a second request meanwhile is told of it."""
+
+from bus import NAME, options
+from harness import SLOW, check, equal, refused, run
+
+
+def test(world):
+    before = world.content("tt60", "orders")
+    world.tune("tt60", SLOW)
+    world.start_clients(6)
+    world.settle()
+    number = world.upgrade()
+    world.wait_step(number, "export")
+    equal(world.upgrade(), number, "the job of an identical request while it runs")
+    refused(lambda: world.upgrade(values={"parallel": ("u", 1)}), "Busy", str(number))
+    path = world.bus.manager("GetJob", "t", number)[0]
+    world.bus.call(path, f"{NAME}.Job", "Cancel", "a{sv}", *options())
+    job = world.must_end(number, "cancelled")
+    equal(job["Error"][0].rsplit(".", 1)[-1], "Cancelled", "the error of the job")
+    world.must_serve("tt60")
+    world.settle()
+    report = world.stop_clients()
+    equal(world.lost("tt60", report), [], "lost rows")
+    equal(report.troubles(), 0, "connects or statements that failed")
+    equal(world.content("tt60", "orders"), before, "the database of 6.0")
+    check(world.unit("timesten@tt70.service") == "inactive", "the new daemon still runs")
+    refused(lambda: world.bus.call(path, f"{NAME}.Job", "Cancel", "a{sv}", *options()), "TooLate")
+
+
+run(test)

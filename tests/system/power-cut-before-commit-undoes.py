@@ -1,0 +1,31 @@
+"""The power fails while the data is being moved: after the next boot 6.0 serves again, without anybody's help."""
+
+from harness import SLOW, check, equal, run, say, store, wait_until
+
+
+def test(world):
+    before = world.content("tt60", "orders")
+    world.expect("power was cut|Power was cut")
+    for step, instance in (("export", "tt60"), ("import", "tt70"), ("hold", None)):
+        if instance:
+            world.tune(instance, SLOW)
+        world.start_clients(3)
+        world.settle()
+        number = world.upgrade()
+        world.wait_step(number, step)
+        world.stop_clients_abruptly()
+        world.cut_power()
+        world.boot()
+        job = world.wait_job(number)
+        equal(job["Result"], "failed", f"the job whose {step} was cut: {job['Error']}")
+        say(f"  cut in {step}: {job['Error'][1]}")
+        world.must_serve("tt60")
+        equal(world.content("tt60", "orders"), before, f"the database of 6.0 after a cut in {step}")
+        equal(world.shell(f"ls {store('tt70', 'orders')}.ds0 2>/dev/null", check=False).out, "", "a half restored database")
+        world.tune("tt60", {})
+        world.tune("tt70", {})
+    world.must_end(world.upgrade(), "done")
+    equal(world.content("tt70", "orders"), before, "the rows after a later, good upgrade")
+
+
+run(test)
