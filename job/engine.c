@@ -1,9 +1,9 @@
 #include "job/engine.h"
+#include "job/boot.h"
 #include "job/journal.h"
 #include "job/meter.h"
 #include "job/runner.h"
 #include "common/error.h"
-#include "common/file.h"
 #include "common/message.h"
 #include "common/text.h"
 
@@ -249,12 +249,11 @@ static gboolean power_was_cut(const Job *job, const char *boot)
 
 gboolean engine_run(Job *job, const StepType *plan, GError **error)
 {
-    g_autofree char *boot = file_read("/proc/sys/kernel/random/boot_id", 64, NULL, error);
+    g_autofree char *boot = boot_identity(error);
     gboolean cut;
 
     if (!boot || !job_read_commit(job, &job->committed, error))
         return FALSE;
-    g_strchomp(boot);
     if (!write_plan(job, plan, error))
         return FALSE;
     cut = power_was_cut(job, boot) && !job->committed;

@@ -6,6 +6,7 @@ from harness import SLOW, check, equal, refused, run
 
 def test(world):
     before = world.content("tt60", "orders")
+    world.expect("upgrade-job: Step export failed: The job was cancelled", "Job .* cancelled")
     world.tune("tt60", SLOW)
     world.start_clients(6)
     world.settle()

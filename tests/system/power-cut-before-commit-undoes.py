@@ -5,7 +5,7 @@ from harness import SLOW, check, equal, run, say, store, wait_until
 
 def test(world):
     before = world.content("tt60", "orders")
-    world.expect("power was cut|Power was cut")
+    world.expect("The host went down before the upgrade was committed")
     for step, instance in (("export", "tt60"), ("import", "tt70"), ("hold", None)):
         if instance:
             world.tune(instance, SLOW)
@@ -18,6 +18,7 @@ def test(world):
         world.boot()
         job = world.wait_job(number)
         equal(job["Result"], "failed", f"the job whose {step} was cut: {job['Error']}")
+        check("went down" in job["Error"][1], f"the error does not tell of the power cut: {job['Error']}")
         say(f"  cut in {step}: {job['Error'][1]}")
         world.must_serve("tt60")
         equal(world.content("tt60", "orders"), before, f"the database of 6.0 after a cut in {step}")
