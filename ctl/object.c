@@ -134,9 +134,9 @@ static int read_steps(sd_bus_message *message, gpointer target)
     while ((r = sd_bus_message_read(message, "(sss)", &id, &description, &state)) > 0) {
         JobStep *step = g_new0(JobStep, 1);
 
-        step->id = g_strdup(id);
-        step->description = g_strdup(description);
-        step->state = g_strdup(state);
+        replace(&step->id, id);
+        replace(&step->description, description);
+        replace(&step->state, state);
         g_ptr_array_add(job->steps, step);
     }
     return r < 0 ? r : sd_bus_message_exit_container(message);

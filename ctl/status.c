@@ -136,6 +136,31 @@ static void print_server(const Server *server, const Job *job)
     }
 }
 
+/* What somebody who sees a state may want to type next. */
+static const struct {
+    const char *state;
+    const char *hint;
+} hints[] = {
+    { "refusing", "Serve the clients again: ttctl resume {server}" },
+    { "held", "Serve the clients again: ttctl resume {server}" },
+    { "stopped", "Open the port: systemctl start timesten-server@{server}.socket" },
+    { "needs-attention", "What to do: ttctl job {job}, and timesten-upgrade(7), section TROUBLE" },
+};
+
+static void print_hint(const Server *server)
+{
+    g_autofree char *job = g_strdup_printf("%" G_GUINT64_FORMAT, server->last_job);
+
+    for (guint i = 0; i < G_N_ELEMENTS(hints); i++)
+        if (g_str_equal(hints[i].state, server->state)) {
+            g_autoptr(GString) hint = g_string_new(hints[i].hint);
+
+            g_string_replace(hint, "{server}", server->name, 0);
+            g_string_replace(hint, "{job}", job, 0);
+            printf("\n%s\n", hint->str);
+        }
+}
+
 static int show_one(Session *session, const char *name, GError **error)
 {
     g_autofree char *path = server_path(session, name, error);
@@ -158,6 +183,8 @@ static int show_one(Session *session, const char *name, GError **error)
     }
     pager = pager_open(session->options);
     print_server(server, job);
+    if (!session->options->quiet)
+        print_hint(server);
     return 0;
 }
 

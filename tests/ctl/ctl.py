@@ -31,6 +31,7 @@ CONFIG = '''<busconfig>
     <allow send_destination="*" eavesdrop="false"/>
     <allow receive_sender="*"/>
     <allow own="*"/>
+    <allow user="*"/>
   </policy>
 </busconfig>
 '''
@@ -121,9 +122,11 @@ class Bus:
 class Terminal:
     """ttctl on a terminal of a given size; everything that it writes is kept."""
 
-    def __init__(self, bus, words, rows=24, columns=80, **environment):
+    def __init__(self, bus, words, rows=24, columns=80, user=None, **environment):
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
+            if user:
+                os.setuid(user)
             os.execve(bus.ttctl, [bus.ttctl, *words], dict(bus.environment, **environment))
         self.out = ''
         self.resize(rows, columns)
@@ -191,6 +194,7 @@ def status_shows_one_server_whole(bus):
     for part in ('main (port 16002)', 'tt60 (6.0.8)', 'orders, stock', '12 connected, 0 waiting',
                  '6, failed: UtilityFailed'):
         assert part in out, f'{part}: {out}'
+    assert 'systemctl start timesten-server@spare.socket' in bus.run('status', 'spare').out
     value = bus.json('status', 'main')
     assert value['server']['databases'] == ['orders', 'stock'], value
     assert value['server']['last_result']['job'] == 6, value
@@ -504,6 +508,28 @@ def pager_is_used_on_terminals_only(bus):
     assert 'PAGED ' not in run.out, f'an environment from before sudo chose the pager: {run!r}'
 
 
+def person_can_be_asked_for_a_password(bus):
+    os.chmod(bus.directory, 0o777)  # so that it can be a person who is not root
+    bus.ttctl = shutil.copy(bus.ttctl, bus.path('ttctl'))
+    bus.write('pkttyagent', '#!/bin/sh\necho "$@" >"${0%/*}/agent-words"\n'
+              'trap "touch ${0%/*}/agent-ended; exit" TERM\n'
+              'sleep 1\nexec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-\n'
+              'while :; do sleep 0.1; done\n')
+    os.chmod(bus.path('pkttyagent'), 0o755)
+    path = {'PATH': bus.directory + ':' + os.environ['PATH']}
+    user = 65534 if os.geteuid() == 0 else None
+    Terminal(bus, ('--no-ask-password', 'reload'), user=user, **path).end().expect(0)
+    assert not os.path.exists(bus.path('agent-words')), 'an agent in spite of --no-ask-password'
+    begun = time.monotonic()
+    Terminal(bus, ('reload',), user=user, **path).end().expect(0)
+    took = time.monotonic() - begun
+    assert 1 <= took < 9, f'the agent was not waited for until it was ready: {took}'
+    with open(bus.path('agent-words'), encoding='utf-8') as words:
+        assert re.match(r'--process \d+ --fallback --notify-fd \d+$', words.read()), words
+    assert os.path.exists(bus.path('agent-ended')), 'the agent was left behind'
+    assert [call.rsplit(' ', 1)[1] for call in bus.calls()] == ['interactive=0', 'interactive=1']
+
+
 # Elsewhere
 
 def other_host_is_reached_over_ssh(bus):
@@ -534,7 +560,7 @@ TESTS = {
     failed_upgrade_exits_by_its_error: {'End': 'failed'},
     needs_attention_is_no_success: {'End': 'needs-attention'},
     cancel_undoes_and_exits_25: {'PaceMSec': 200},
-    follow_holds_across_a_restart: {'PaceMSec': 200, 'DieAfterMSec': 900},
+    follow_holds_across_a_restart: {'PaceMSec': 200, 'DieAfterMSec': 900, 'AwayMSec': 1500},
     follow_sees_an_end_that_came_while_the_service_was_away: {'DieAfterMSec': 400},
     job_can_be_followed_later: {},
     ctrl_c_detaches_and_the_job_goes_on: {'PaceMSec': 200},
@@ -553,6 +579,7 @@ TESTS = {
     ctrl_c_on_a_terminal_leaves_it_clean: {'PaceMSec': 200},
     plain_locale_gets_plain_letters: {},
     pager_is_used_on_terminals_only: {},
+    person_can_be_asked_for_a_password: {},
     other_host_is_reached_over_ssh: {},
 }
 
