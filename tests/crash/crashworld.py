@@ -1,0 +1,224 @@
+"""A world whose worker can be killed or stopped at any call it makes, judged, and set back to its beginning.
+
+`arm()` chooses a point (crashpoint.c says what that is), `judge()` holds whatever came of a job against what an undisturbed
+one leaves, `reset()` makes the same machine ready for the next point in about a second.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "system"))
+
+import roots  # noqa: E402
+from bus import BusError, options  # noqa: E402
+from container import Failed, wait_until  # noqa: E402
+from harness import check, equal, run, say  # noqa: E402
+from world import ADMIN, HOMES, PORT, World, store  # noqa: E402
+
+__all__ = ["ADMIN", "BusError", "CrashWorld", "Failed", "HOMES", "LONG", "PORT", "Tally", "check", "equal", "options", "run",
+           "say", "store", "wait_until"]
+
+LONG = os.environ.get("TU_LONG") == "1"
+CRASH = "/run/crashpoint"
+STATE = "/var/lib/timesten-upgrade"
+OPTION_FILES = " ".join(f"{home}/info/ttendaemon.options" for home in HOMES.values())
+LIBRARY = "/usr/lib/crashpoint.so"
+DROPIN = f"""[Service]
+Environment=LD_PRELOAD={LIBRARY} CRASH_DIRECTORY={CRASH}
+ReadWritePaths=-{CRASH}
+"""
+
+# What the machine says when a process of ours is killed.
+KILLED = [
+    r"systemd: timesten-job@\d+\.service: (Main process exited|Failed with result|Scheduled restart)",
+    r"systemd: Failed to start timesten-job@\d+\.service",
+    r"timesten-upgraded: Job \d+",
+    r"upgrade-job: (Check|Job|Step|Undoing)",
+]
+
+# One look at everything that a job may leave behind, each line a word for what it is.
+LOOK = rf"""
+cd {STATE}; find . -mindepth 1 ! -name next-id | sed 's|^|state |'
+cd /run/timesten-upgrade; find job -mindepth 1 2>/dev/null | sed 's|^|run |'
+systemctl list-units --all --plain --no-legend 'timesten-util-*' 'timesten-job@*' | sed 's/ .*//; s/^/unit /'
+for home in {' '.join(HOMES.values())}; do sed "s|^|options $home |" $home/info/ttendaemon.options; done
+for process in $(pgrep -x ttcserver); do readlink /proc/$process/exe | sed 's/^/server /'; done
+ls /var/lib/{ADMIN}/tt70/ 2>/dev/null | sed 's/^/new /'
+systemctl show -P RefuseManualStop timesten-server@main.socket | sed 's/^/locked /'
+systemctl is-active timesten@tt70.service | sed 's/^/tt70 /'
+systemctl --failed --plain --no-legend | sed 's/^/failed /'
+"""
+
+RESET = rf"""
+: > {HOMES['tt60']}/.standin/faults; : > {HOMES['tt70']}/.standin/faults; : > {HOMES['tt70']}/.standin/fired
+runuser -u {ADMIN} -- {HOMES['tt70']}/bin/ttDaemonAdmin -stopserver
+[ -e /var/lib/{ADMIN}/tt70/orders.ds0 ] && systemctl start timesten@tt70.service &&
+    runuser -u {ADMIN} -- {HOMES['tt70']}/bin/ttDestroy -wait -timeout 20 orders
+systemctl stop timesten@tt70.service
+cd {STATE} && rm -rf servers/main work/* $(ls -d jobs/[0-9]* 2>/dev/null)
+rm -rf /run/timesten-upgrade/job/* {CRASH}/*
+cd /; tar -xf /root/options.tar
+systemctl reset-failed 'timesten*'
+systemctl daemon-reload
+systemctl start timesten@tt60.service
+runuser -u {ADMIN} -- {HOMES['tt60']}/bin/ttDaemonAdmin -startserver
+true
+"""
+
+
+class CrashWorld(World):
+    def __init__(self, name, rows=300, server_lines=("DrainSec=1",), **more):
+        super().__init__(name, rows=rows, server_lines=server_lines, **more)
+        self.before = None
+        self.references = {}
+        self.expect(*KILLED)
+
+    def boot(self, wait=True):
+        if self.boots == 0:
+            shutil.copy(roots.build_directory() / "tests/crash/libcrashpoint.so", self.root / LIBRARY.lstrip("/"))
+            self.write("/etc/systemd/system/timesten-job@.service.d/crash.conf", DROPIN)
+        return super().boot(wait)
+
+    def remember(self):
+        """The beginning that reset() goes back to: 6.0 serves, no job was ever there."""
+        self.must_serve("tt60")
+        self.shell(f"cd / && tar -cf /root/options.tar {OPTION_FILES}")
+        self.backend = self.run("sed", "-n", "s/^-server //p", f"{HOMES['tt60']}/info/ttendaemon.options").out.strip()
+        self.before = self.content("tt60", "orders")
+        self.references["failed"] = self.look()
+
+    # Points
+
+    def arm(self, at=None, match=None, when="before", action="kill", times=1):
+        lines = [f"AT={at}" if at else f"MATCH={match}", f"WHEN={when}", f"ACTION={action}", f"TIMES={times}"]
+        self.shell(f"mkdir -p {CRASH}; rm -f {CRASH}/*")
+        self.write(f"{CRASH}/control", "\n".join(lines) + "\n")
+
+    def shots(self):
+        try:
+            return self.read(f"{CRASH}/fired").splitlines()
+        except FileNotFoundError:
+            return []
+
+    def points(self):
+        """Every point of the job that just ran: [(name, what)]."""
+        return [tuple(line.split(" ", 1)) for line in self.read(f"{CRASH}/log").splitlines()]
+
+    def count_points(self, result="done", values=None):
+        """An undisturbed job, its points, and what it leaves as the reference for RESULT."""
+        self.arm(match="nowhere")
+        began = time.monotonic()
+        report, number = self.upgrade_under_load(values)
+        job = self.must_end(number, result)
+        points = self.points()
+        self.stop_and_check(report, result)
+        if result == "done":
+            self.references["done"] = self.look(number)
+        say(f"  undisturbed: {len(points)} points, {result} in {time.monotonic() - began:.1f} s"
+            + (f" ({job['Error'][1]})" if result != "done" else ""))
+        self.judge(number, result, None)
+        return points
+
+    # A job, and what came of it
+
+    def upgrade_under_load(self, values=None, clients=3):
+        started = self.start_clients(clients, reconnect_every=8, think_ms=10)
+        self.settle(started)
+        return started, self.upgrade(values=values)
+
+    def look(self, number=None):
+        """What lies about, without what is another each time."""
+        text = self.shell(LOOK, check=False).out
+        if number:
+            text = re.sub(rf"(jobs|work|job)/{number}\b", r"\1/N", text)
+        return set(text.splitlines())
+
+    def look_settled(self, number, reference):
+        """Units that are on their way out may take a moment."""
+        end = time.monotonic() + 3
+        while True:
+            found = self.look(number)
+            if found == reference or time.monotonic() > end:
+                return found
+            time.sleep(0.1)
+
+    def check_record(self, number):
+        """Reads a record as state/ does: sums, numbers, an end."""
+        lines = self.read(f"{STATE}/jobs/{number}/record").splitlines()
+        for place, line in enumerate(lines, 1):
+            seal, rest = line.split(" ", 1)
+            equal(hashlib.sha256(rest.encode()).hexdigest()[:len(seal)], seal, f"the sum of line {place} of the record")
+            equal(int(rest.split()[0]), place, "the number of a line of the record")
+        equal(lines[-1].split()[3], "finish", "the last line of the record")
+
+    def stop_and_check(self, clients, result, refused=0):
+        """The clients' side: nobody was refused, and every acknowledged row is where the port leads now."""
+        self.settle(clients, timeout=30)
+        report = self.stop_clients(clients)
+        serving = "tt70" if result == "done" else "tt60"
+        equal(self.lost(serving, report), [], "lost rows")
+        equal(report.troubles(), refused, "connects or statements that failed")
+        return report
+
+    def judge(self, number, result, clients):
+        """Holds everything against what an undisturbed job with this result leaves."""
+        serving = "tt70" if result == "done" else "tt60"
+        self.must_serve(serving)
+        if clients:
+            self.stop_and_check(clients, result)
+        equal(self.content("tt60", "orders"), self.before, "the old database")
+        if result == "done":
+            equal(self.content("tt70", "orders"), self.before, "the new database")
+        self.check_record(number)
+        reference = set(self.references[result])
+        if result != "done":
+            # A job that was undone leaves its own records, and its directory in /run.
+            reference |= {"state ./jobs/N", "state ./jobs/N/request", "state ./jobs/N/record", "run job/N",
+                          "run job/N/progress"}
+            reference |= {line for line in self.look(number) if line in ALLOWED}
+        found = self.look_settled(number, reference)
+        more, less = sorted(found - reference), sorted(reference - found)
+        check(not more and not less, f"left behind: {more}; missing: {less}")
+
+    def reset(self):
+        for client in self.clients:
+            client.process.kill()
+        self.clients = []
+        self.shell(RESET, check=False, timeout=120)
+        self.say_to_keeper("/run/timesten-upgrade/control/main", f"open 127.0.0.1:{self.backend}")
+        wait_until(lambda: self.ttclient("--sql", "select count(*) from items", check=False).status == 0, 20,
+                   "the old server to answer after a reset", 0.1)
+        self.utility("tt60", "ttIsql", "-v1", "-e", "drop table written;", "-connStr", "DSN=orders;AutoCreate=0", check=False)
+
+
+# Of an undone job these may stay: the empty place of exports, what utilities printed, who serves.
+ALLOWED = {"state ./work", "run job/N/export-orders.out", "run job/N/import-orders.out", "state ./servers"}
+
+
+class Tally:
+    """What came of many points."""
+
+    def __init__(self):
+        self.began = time.monotonic()
+        self.kills, self.missed, self.outcomes, self.failures, self.slowest = 0, 0, {}, [], 0
+
+    def add(self, outcome, seconds, hit=True):
+        self.kills += hit
+        self.missed += not hit
+        self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
+        self.slowest = max(self.slowest, seconds)
+
+    def say(self, what):
+        took = time.monotonic() - self.began
+        count = max(1, sum(self.outcomes.values()) + len(self.failures))
+        ends = ", ".join(f"{number} {outcome}" for outcome, number in sorted(self.outcomes.items())) or "none"
+        say(f"  {what}: {count} runs, {self.kills} hit, {self.missed} not met; ended {ends}, otherwise {len(self.failures)}; "
+            f"{took:.0f} s, {took / count:.1f} s each, slowest {self.slowest:.1f} s")
+        for one in self.failures:
+            say(f"  FAILED {one}")
+        check(not self.failures, f"{len(self.failures)} of {count} runs did not hold, the first: {self.failures[:1]}")
