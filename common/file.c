@@ -7,6 +7,10 @@
 #include <unistd.h>
 #include <glib/gstdio.h>
 
+/* .#NAMEXXXXXX, where the X are as random as mkstemp makes them. */
+#define TEMPORARY ".#"
+#define RANDOM    "XXXXXX"
+
 gboolean directory_sync(const char *path, GError **error)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -39,7 +43,8 @@ static gboolean replace(const char *path, const char *content, gssize length, mo
                         gboolean sync, GError **error)
 {
     g_autofree char *directory = g_path_get_dirname(path);
-    g_autofree char *temporary = g_strdup_printf("%s/.#%sXXXXXX", directory, strrchr(path, '/') + 1);
+    g_autofree char *temporary =
+        g_strconcat(directory, "/" TEMPORARY, strrchr(path, '/') + 1, RANDOM, NULL);
     int fd = g_mkstemp_full(temporary, O_WRONLY | O_CLOEXEC, mode);
     int problem = 0;
 
@@ -72,6 +77,22 @@ gboolean file_replace(const char *path, const char *content, gssize length, mode
                       GError **error)
 {
     return replace(path, content, length, mode, FALSE, error);
+}
+
+void file_forget_unfinished(const char *path)
+{
+    g_autofree char *above = g_path_get_dirname(path);
+    g_autofree char *prefix = g_strconcat(TEMPORARY, strrchr(path, '/') + 1, NULL);
+    gsize length = strlen(prefix) + strlen(RANDOM);
+    g_autoptr(GDir) entries = g_dir_open(above, 0, NULL);
+
+    for (const char *name; entries && (name = g_dir_read_name(entries));) {
+        g_autofree char *found = g_build_filename(above, name, NULL);
+
+        /* By length: "mainly" is no name that begins with "main". */
+        if (g_str_has_prefix(name, prefix) && strlen(name) == length)
+            unlink(found);
+    }
 }
 
 gboolean directory_make_synced(const char *path, mode_t mode, GError **error)
@@ -110,8 +131,8 @@ char *file_read(const char *path, gsize limit, gboolean *ret_missing, GError **e
     close(fd);
     if (content->len > limit) {
         g_set_error(error, TU_ERROR, TU_ERROR_FAILED,
-                    "%s is larger than %" G_GSIZE_FORMAT " bytes, which no file of its kind is", path,
-                    limit);
+                    "%s is larger than %" G_GSIZE_FORMAT " bytes, which no file of its kind is",
+                    path, limit);
         return NULL;
     }
     return g_string_free(g_steal_pointer(&content), FALSE);

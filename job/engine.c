@@ -6,6 +6,7 @@
 #include "common/error.h"
 #include "common/message.h"
 #include "common/text.h"
+#include "state/backing.h"
 
 #include <systemd/sd-daemon.h>
 
@@ -25,11 +26,24 @@ static const char *result_of_undo(const Job *job)
     return g_strcmp0(job->summary->error, cancelled) == 0 ? "cancelled" : "failed";
 }
 
+void engine_wrap_up(Job *job)
+{
+    g_autoptr(GError) problem = NULL;
+
+    job->interruptible = FALSE;
+    run_forget_all(job);
+    run_forget_outputs(job);
+    backing_tidy(job->server->name);
+    /* The generator takes away what an unfinished job needed: start at boot, the lock on the
+     * socket. */
+    if (!run_daemon_reload(job, &problem))
+        g_warning("%s, ignoring", problem->message);
+}
+
 static gboolean finish(Job *job, const char *result, GError **error)
 {
     g_autofree char *bus_error = g_strdup(job->summary->error);
     g_autofree char *message = g_strdup(job->summary->message);
-    g_autoptr(GError) reload_error = NULL;
     gboolean good = g_str_equal(result, "done");
     gboolean attention = g_str_equal(result, "needs-attention");
 
@@ -43,12 +57,7 @@ static gboolean finish(Job *job, const char *result, GError **error)
                  "Job %s finished: %s%s%s", job->tag, result, good || !message ? "" : ": ",
                  good || !message ? "" : message);
     sd_notifyf(0, "STATUS=finished: %s", result);
-    /* The generator takes away what an unfinished job needed: start at boot, the lock on the
-     * socket. */
-    job->interruptible = FALSE;
-    run_forget_all(job);
-    if (!run_daemon_reload(job, &reload_error))
-        g_warning("%s, ignoring", reload_error->message);
+    engine_wrap_up(job);
     return TRUE;
 }
 

@@ -8,3 +8,7 @@
 /* Works until the record is finished, or until the worker is told to stop. FALSE only where the
  * record itself can no longer be written or read. */
 gboolean engine_run(Job *job, const StepType *plan, GError **error);
+
+/* What a finished record no longer needs: units, their output, the lock on the socket. May be done
+ * any number of times: where the worker dies in it, the next one does it again. */
+void engine_wrap_up(Job *job);

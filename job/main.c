@@ -82,6 +82,19 @@ static gboolean take_retry(Job *job, GError **error)
            request_take_retry(job->request->id, error);
 }
 
+/* A worker may have been killed between the record's end and what comes after it. */
+static void wrap_up_again(JobRequest *request)
+{
+    g_autoptr(GError) problem = NULL;
+    g_autoptr(Job) job = job_new(request, &problem);
+
+    if (job)
+        engine_wrap_up(job);
+    else /* the configuration is another one by now, and nothing of the job is needed any more */
+        g_message("Nothing is left to do for a finished job: %s", problem->message);
+    sd_notify(0, "READY=1\nSTATUS=finished long ago");
+}
+
 static gboolean run_job(guint64 id, gboolean *ret_refused, GError **error)
 {
     g_autoptr(RecordSummary) before = record_load(id, error);
@@ -92,8 +105,7 @@ static gboolean run_job(guint64 id, gboolean *ret_refused, GError **error)
     if (!request)
         return FALSE;
     if (before->finished && !is_retried(id, before)) {
-        request_free(request);
-        sd_notify(0, "READY=1\nSTATUS=finished long ago");
+        wrap_up_again(request);
         return TRUE;
     }
     job = job_new(request, &problem);

@@ -445,6 +445,31 @@ void run_forget_all(Job *job)
         g_free(run_unit_state(job, TU_SLICE, NULL));
 }
 
+/* NAME.NUMBER.out, as run_short() names them; the migrations' outputs have no number. */
+static gboolean is_short_output(const char *name)
+{
+    g_auto(GStrv) parts = g_strsplit(name, ".", -1);
+    guint count = g_strv_length(parts);
+    guint64 number;
+
+    return count >= 3 && g_str_equal(parts[count - 1], "out") &&
+           text_parse_uint64(parts[count - 2], 1, G_MAXUINT, &number);
+}
+
+void run_forget_outputs(Job *job)
+{
+    g_autofree char *below = g_strconcat("job/", job->tag, NULL);
+    g_autofree char *directory = path_runtime(below);
+    g_autoptr(GDir) entries = g_dir_open(directory, 0, NULL);
+
+    for (const char *name; entries && (name = g_dir_read_name(entries));) {
+        g_autofree char *path = g_build_filename(directory, name, NULL);
+
+        if (is_short_output(name))
+            unlink(path);
+    }
+}
+
 /* --- units and the keeper -----------------------------------------------------------------------
  */
 

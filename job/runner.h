@@ -59,6 +59,9 @@ gboolean run_forget(Job *job, const char *step, const char *dsn, GError **error)
 /* Removes every ended unit of this job. */
 void run_forget_all(Job *job);
 
+/* Removes what short utilities printed and a worker that died could not read any more. */
+void run_forget_outputs(Job *job);
+
 /* Any program as a side's administrator; returns its output (g_free()). Exit status other than 0 is
  * UTILITY_FAILED. */
 char *run_program(Job *job, const Side *side, const char *what, char **argv, GError **error);

@@ -73,6 +73,13 @@ gboolean backing_commit(const char *server, const Backing *backing, GError **err
            file_replace_synced(path, text, -1, 0644, error);
 }
 
+void backing_tidy(const char *server)
+{
+    g_autofree char *path = path_backing(server);
+
+    file_forget_unfinished(path);
+}
+
 void backing_free(Backing *backing)
 {
     if (!backing)

@@ -15,5 +15,9 @@ typedef struct {
 /* A missing file gives an empty Backing. Damaged content is RECORD_DAMAGED. */
 Backing *backing_load(const char *server, GError **error);
 gboolean backing_commit(const char *server, const Backing *backing, GError **error);
+
+/* Takes away what a commit left that was killed before its rename. Nobody else may be committing
+ * this server. */
+void backing_tidy(const char *server);
 void backing_free(Backing *backing);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Backing, backing_free)
