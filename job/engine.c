@@ -1,5 +1,4 @@
 #include "job/engine.h"
-#include "job/boot.h"
 #include "job/journal.h"
 #include "job/meter.h"
 #include "job/runner.h"
@@ -7,10 +6,12 @@
 #include "common/message.h"
 #include "common/text.h"
 #include "state/backing.h"
+#include "state/boot.h"
 
 #include <systemd/sd-daemon.h>
 
-#define ATTEMPTS 4 /* a step begun so often without an end counts as failed (rule 5) */
+#define REBOOTED "rebooted" /* noted of a job that the host went down under */
+#define ATTEMPTS 4          /* a step begun so often without an end counts as failed (rule 5) */
 
 /* --- finish -------------------------------------------------------------------------------------
  */
@@ -89,6 +90,13 @@ static gboolean undo_step(Job *job, const StepType *type, GError **error)
                       "message", problem->message, NULL);
 }
 
+static gboolean wants_undo(const Job *job, const RecordStep *step, const StepType *type)
+{
+    if (step->state == STEP_PENDING)
+        return type->done_by_boot && g_hash_table_contains(job->summary->values, REBOOTED);
+    return step->state != STEP_UNDONE && step->state != STEP_UNDO_FAILED;
+}
+
 static gboolean undo_all(Job *job, const StepType *plan, GError **error)
 {
     job->interruptible = FALSE;
@@ -98,8 +106,7 @@ static gboolean undo_all(Job *job, const StepType *plan, GError **error)
         const RecordStep *step = job->summary->steps->pdata[i];
         const StepType *type = plan_find(plan, step->id);
 
-        if (step->state == STEP_PENDING || step->state == STEP_UNDONE ||
-            step->state == STEP_UNDO_FAILED || !type || !type->undo)
+        if (!type || !type->undo || !wants_undo(job, step, type))
             continue;
         if (!undo_step(job, type, error))
             return FALSE;
@@ -249,37 +256,46 @@ static guint64 find_outage(const Job *job, const StepType *plan)
     return 0;
 }
 
-/* After a power cut the service comes back soonest by going back, as long as nobody was served by
- * the new release. */
+/* A job that no worker ever began is of the boot that it was asked in. */
 static gboolean power_was_cut(const Job *job, const char *boot)
 {
-    return job->summary->boot && g_strcmp0(job->summary->boot, boot) != 0;
+    const char *before = job->summary->boot ? job->summary->boot : job->request->boot;
+
+    return before && !g_str_equal(before, boot);
+}
+
+/* After a power cut the service comes back soonest by going back, as long as nobody was served by
+ * the new release. Stands in the record before the start of this boot: a worker that dies in
+ * between must not make the next one believe that nothing happened. */
+static gboolean record_power_cut(Job *job, GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+
+    if (!job_record(job, RECORD_NOTE, "-", error, REBOOTED, "yes", NULL))
+        return FALSE;
+    if (job->summary->undoing)
+        return TRUE;
+    g_set_error_literal(&problem, TU_ERROR, TU_ERROR_FAILED,
+                        "The host went down before the upgrade was committed; it was undone");
+    return record_failure(job, "-", problem, error);
 }
 
 gboolean engine_run(Job *job, const StepType *plan, GError **error)
 {
     g_autofree char *boot = boot_identity(error);
-    gboolean cut;
 
     if (!boot || !job_read_commit(job, &job->committed, error))
         return FALSE;
     if (!write_plan(job, plan, error))
         return FALSE;
-    cut = power_was_cut(job, boot) && !job->committed;
+    if (power_was_cut(job, boot) && !job->committed && !record_power_cut(job, error))
+        return FALSE;
     if (!job_record(job, RECORD_START, "-", error, "boot", boot, NULL))
         return FALSE;
     job->outage_since = find_outage(job, plan);
     job->interruptible = !job->committed;
     if (job->summary->starts > 1)
         job_accept(job); /* long ago */
-    if (cut && !job->summary->undoing) {
-        g_autoptr(GError) problem = g_error_new_literal(
-            TU_ERROR, TU_ERROR_FAILED,
-            "The host went down before the upgrade was committed; it was undone");
-
-        if (!record_failure(job, "-", problem, error))
-            return FALSE;
-    }
     /* A failure after the commit also stands in the record, but from there only forward. */
     if (job->summary->undoing && !job->committed)
         return undo_all(job, plan, error);

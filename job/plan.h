@@ -20,6 +20,9 @@ typedef struct {
     StepEstimate estimate;
     gboolean takes_away; /* from its begin on the server is away for its clients */
     gboolean commits;    /* the one step after which there is only forward */
+    /* Taken back after a reboot even where it was never begun: the boot itself has done it, because
+     * the job was unfinished. */
+    gboolean done_by_boot;
 } StepType;
 
 /* Rows of a kind of job ("upgrade", "rollback") by a method, ended by an id of NULL; NULL where

@@ -2,6 +2,7 @@
  * and the generator read. A number must never be given twice, because it names units, directories
  * and records. */
 #include "state/request.h"
+#include "state/boot.h"
 #include "state/seal.h"
 #include "common/error.h"
 #include "common/file.h"
@@ -126,7 +127,7 @@ static gboolean allocate(guint64 *ret, GError **error)
     }
 }
 
-static GKeyFile *request_keys(const JobRequest *request, const char *options)
+static GKeyFile *request_keys(const JobRequest *request, const char *options, const char *boot)
 {
     GKeyFile *keys = g_key_file_new();
 
@@ -141,6 +142,7 @@ static GKeyFile *request_keys(const JobRequest *request, const char *options)
     g_key_file_set_uint64(keys, GROUP, "Pid", request->pid);
     sealed_set(keys, GROUP, "Unit", request->unit);
     g_key_file_set_uint64(keys, GROUP, "Created", request->created);
+    sealed_set(keys, GROUP, "Boot", boot);
     return keys;
 }
 
@@ -164,7 +166,7 @@ static gboolean check_names(const JobRequest *request, GError **error)
 
 gboolean request_create(JobRequest *request, GError **error)
 {
-    g_autofree char *options = NULL, *text = NULL, *path = NULL, *directory = NULL;
+    g_autofree char *options = NULL, *text = NULL, *path = NULL, *directory = NULL, *boot = NULL;
     g_autoptr(GKeyFile) keys = NULL;
 
     if (!check_names(request, error))
@@ -187,7 +189,8 @@ gboolean request_create(JobRequest *request, GError **error)
         return FALSE;
     if (request->created == 0)
         request->created = g_get_real_time();
-    keys = request_keys(request, options);
+    boot = boot_identity(NULL);
+    keys = request_keys(request, options, boot);
     text = sealed_text(keys);
     path = path_job(request->id, "request");
     if (file_replace_synced(path, text, -1, 0600, error))
@@ -231,6 +234,7 @@ JobRequest *request_load(guint64 id, GError **error)
     request->pid = g_key_file_get_uint64(keys, GROUP, "Pid", NULL);
     request->unit = g_key_file_get_string(keys, GROUP, "Unit", NULL);
     request->created = g_key_file_get_uint64(keys, GROUP, "Created", NULL);
+    request->boot = sealed_get(keys, GROUP, "Boot");
     options = sealed_get(keys, GROUP, "Options");
     if (options)
         request->options = g_variant_parse(G_VARIANT_TYPE_VARDICT, options, NULL, NULL, NULL);
@@ -254,6 +258,7 @@ void request_free(JobRequest *request)
     g_free(request->method);
     g_clear_pointer(&request->options, g_variant_unref);
     g_free(request->unit);
+    g_free(request->boot);
     g_free(request);
 }
 

@@ -15,6 +15,7 @@ typedef struct {
     guint32 pid;
     char *unit;      /* the asker's unit, "" unknown */
     guint64 created; /* µs since the epoch */
+    char *boot;      /* id of the boot that it was asked in; written by request_create() */
 } JobRequest;
 
 /* Allocates the next id (never repeated, also after old jobs were removed), makes its directory and

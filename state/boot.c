@@ -1,4 +1,4 @@
-#include "job/boot.h"
+#include "state/boot.h"
 
 #include <errno.h>
 #include <unistd.h>
