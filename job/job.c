@@ -323,5 +323,5 @@ gboolean job_read_commit(Job *job, gboolean *ret_committed, GError **error)
         return FALSE;
     *ret_committed =
         backing->job == job->request->id && g_strcmp0(backing->instance, job->request->to) == 0;
-    return TRUE;
+    return !*ret_committed || backing_sync(job->server->name, error);
 }

@@ -73,6 +73,14 @@ gboolean backing_commit(const char *server, const Backing *backing, GError **err
            file_replace_synced(path, text, -1, 0644, error);
 }
 
+gboolean backing_sync(const char *server, GError **error)
+{
+    g_autofree char *path = path_backing(server);
+    g_autofree char *directory = g_path_get_dirname(path);
+
+    return directory_sync(directory, error);
+}
+
 void backing_tidy(const char *server)
 {
     g_autofree char *path = path_backing(server);

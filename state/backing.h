@@ -16,6 +16,10 @@ typedef struct {
 Backing *backing_load(const char *server, GError **error);
 gboolean backing_commit(const char *server, const Backing *backing, GError **error);
 
+/* Makes a commit that was only seen survive a power cut: its worker may have died between the
+ * rename and the sync. */
+gboolean backing_sync(const char *server, GError **error);
+
 /* Takes away what a commit left that was killed before its rename. Nobody else may be committing
  * this server. */
 void backing_tidy(const char *server);
