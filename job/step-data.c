@@ -383,6 +383,9 @@ static gboolean destroy_new(Job *job, const char *dsn, GError **error)
 
     if (!new || !new->exists)
         return new != NULL;
+    /* ttDestroy asks the main daemon, and after a power cut nothing else has started it. */
+    if (!run_unit(job, UNIT_START, job->to.unit, error))
+        return FALSE;
     if (g_str_equal(old->data_store, new->data_store)) { /* checked long before; never believed */
         g_set_error(error, TU_ERROR, TU_ERROR_NOT_POSSIBLE,
                     "Both releases name %s as the data store of %s; nothing is destroyed",
