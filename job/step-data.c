@@ -500,6 +500,15 @@ static gboolean verify_database(Job *job, const char *dsn, GError **error)
     g_autoptr(GPtrArray) restored = tables_of(import_output);
     g_autofree char *difference = NULL;
 
+    /* Two lists that are gone would be equal. */
+    if (!g_file_test(export_output, G_FILE_TEST_EXISTS) ||
+        !g_file_test(import_output, G_FILE_TEST_EXISTS)) {
+        g_set_error(error, TU_ERROR, TU_ERROR_FAILED,
+                    "What ttMigrate printed of database %s is gone (%s, %s), so nobody can tell "
+                    "whether all rows were restored. Nothing was switched; start again",
+                    dsn, export_output, import_output);
+        return FALSE;
+    }
     if (!migrate_compare(saved, restored, &difference)) {
         g_set_error(
             error, TU_ERROR, TU_ERROR_UTILITY_FAILED,
