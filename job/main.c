@@ -7,7 +7,6 @@
 #include "common/error.h"
 #include "common/names.h"
 #include "common/text.h"
-#include "systemd/transient.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,13 +43,12 @@ static gboolean finish_unbegun(guint64 id, const GError *problem, GError **error
 static gboolean work(Job *job, GError **error)
 {
     const StepType *plan = find_plan(job->request, error);
-    g_autofree char *pattern =
-        g_strdup_printf("timesten-util-%s-%s-*", job->tag, job->from.config->name);
     gboolean ok;
 
+    run_forget_short(job, &job->from); /* of a worker that died */
+    run_forget_short(job, &job->to);
     if (!plan || !job_make_runtime(job, error) || !job_survey(job, error))
         return FALSE;
-    transient_forget_all(job->bus, pattern); /* short ones of a worker that died */
     job->meter = meter_new(job);
     ok = engine_run(job, plan, error);
     g_clear_pointer(&job->meter, meter_free);

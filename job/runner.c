@@ -8,9 +8,15 @@
 #include "systemd/transient.h"
 
 #define KEEPER_TIMEOUT_USEC (10 * USEC_PER_SEC)
-#define PROGRAM_LIMIT_USEC  (60 * USEC_PER_SEC)
-#define OUTPUT_LIMIT        (4 * 1024 * 1024)
-#define RECONNECTS          20 /* PID 1 re-executed, or the bus restarted: it is back within a second */
+/* A keeper that was killed is back within a second; every word to it may be said twice. */
+#define KEEPER_TRIES       4
+#define KEEPER_PAUSE_USEC  (500 * USEC_PER_MSEC)
+#define PROGRAM_LIMIT_USEC (60 * USEC_PER_SEC)
+#define OUTPUT_LIMIT       (4 * 1024 * 1024)
+/* PID 1 re-executed, or the bus restarted: it is back within a second, on a busy host within some.
+ */
+#define RECONNECTS     100
+#define RECONNECT_USEC (100 * USEC_PER_MSEC)
 
 void utility_result_free(UtilityResult *result)
 {
@@ -58,11 +64,20 @@ static void on_transient(const TransientOutcome *outcome, const GError *error, g
 /* A failed question is asked again where the reason was a lost connection. */
 static gboolean lost_connection(Job *job, guint *tries, GError **error)
 {
-    if (sd_bus_is_open(job->bus) > 0 || ++*tries > RECONNECTS)
+    g_autoptr(GError) problem = NULL;
+
+    if (sd_bus_is_open(job->bus) > 0)
         return FALSE;
     g_message("The connection to systemd was lost; trying again");
-    g_usleep(100 * USEC_PER_MSEC);
-    return job_reconnect(job, error);
+    while (++*tries <= RECONNECTS) {
+        g_usleep(RECONNECT_USEC);
+        g_clear_error(&problem);
+        if (job_reconnect(job, &problem))
+            return TRUE;
+    }
+    if (error && !*error && problem)
+        g_propagate_error(error, g_steal_pointer(&problem));
+    return FALSE;
 }
 
 /* Runs SPEC to its end. An outcome with exit status -1 (it was never started) is turned into an
@@ -434,10 +449,8 @@ gboolean run_forget(Job *job, const char *step, const char *dsn, GError **error)
     return FALSE;
 }
 
-void run_forget_all(Job *job)
+static void forget(Job *job, const char *pattern)
 {
-    g_autofree char *pattern = g_strdup_printf("timesten-util-%s-*", job->tag);
-
     transient_forget_all(job->bus, pattern);
     /* Answers come in order: with the first one the list is here and the orders are out, with the
      * second one systemd has them. A connection closed before would take them along. */
@@ -468,6 +481,21 @@ void run_forget_outputs(Job *job)
         if (is_short_output(name))
             unlink(path);
     }
+}
+
+void run_forget_short(Job *job, const Side *side)
+{
+    g_autofree char *pattern =
+        g_strdup_printf("timesten-util-%s-%s-*", job->tag, side->config->name);
+
+    forget(job, pattern);
+}
+
+void run_forget_all(Job *job)
+{
+    g_autofree char *pattern = g_strdup_printf("timesten-util-%s-*", job->tag);
+
+    forget(job, pattern);
 }
 
 /* --- units and the keeper -----------------------------------------------------------------------
@@ -574,12 +602,23 @@ char *run_unit_state(Job *job, const char *unit, GError **error)
 gboolean run_keeper(Job *job, GError **error, const char *format, ...)
 {
     g_autofree char *command = NULL;
-    g_autofree char *answer = NULL;
+    g_autoptr(GError) problem = NULL;
     va_list args;
 
     va_start(args, format);
     command = g_strdup_vprintf(format, args);
     va_end(args);
-    answer = keeper_say(job->server->name, command, KEEPER_TIMEOUT_USEC, error);
-    return answer != NULL;
+    for (guint tries = 0; tries < KEEPER_TRIES; tries++) {
+        g_autofree char *answer = NULL;
+
+        if (tries && !job_sleep(job, KEEPER_PAUSE_USEC, error))
+            return FALSE;
+        g_clear_error(&problem);
+        answer = keeper_say(job->server->name, command, KEEPER_TIMEOUT_USEC, &problem);
+        if (answer)
+            return TRUE;
+        g_message("%s; trying again", problem->message);
+    }
+    g_propagate_error(error, g_steal_pointer(&problem));
+    return FALSE;
 }

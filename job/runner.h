@@ -56,6 +56,10 @@ char *run_output_path(const Job *job, const char *step, const char *dsn);
 /* Kills and removes what run_parallel() may have left for a step, and waits until it is gone. */
 gboolean run_forget(Job *job, const char *step, const char *dsn, GError **error);
 
+/* Kills and removes the short runs of a side that a worker left behind: a start that comes late
+ * must not undo a later stop. */
+void run_forget_short(Job *job, const Side *side);
+
 /* Removes every ended unit of this job. */
 void run_forget_all(Job *job);
 

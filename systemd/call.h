@@ -14,6 +14,7 @@ struct UnitCall {
     sd_bus *bus;
     sd_bus_slot *reply; /* of the method call under way */
     sd_bus_slot *match; /* JobRemoved, or PropertiesChanged of the unit */
+    sd_bus_slot *lost;  /* Disconnected: an end that is waited for will never be told */
     sd_event_source *timer;
     GDestroyNotify clear; /* of the part below */
     char *unit;

@@ -3,6 +3,10 @@
 
 #include <errno.h>
 
+/* What sd-bus itself tells. */
+#define LOCAL_NAME "org.freedesktop.DBus.Local"
+#define LOCAL_PATH "/org/freedesktop/DBus/Local"
+
 UnitCall *unit_call_new(sd_bus *bus, const char *unit, gpointer data)
 {
     UnitCall *call = g_new0(UnitCall, 1);
@@ -19,6 +23,7 @@ void unit_call_free(UnitCall *call)
         return;
     sd_bus_slot_unref(call->reply);
     sd_bus_slot_unref(call->match);
+    sd_bus_slot_unref(call->lost);
     sd_event_source_disable_unref(call->timer);
     if (call->clear)
         call->clear(call->transient);
@@ -67,6 +72,7 @@ static void job_finished(UnitCall *call, const char *result, const GError *error
 
     call->reply = sd_bus_slot_unref(call->reply);
     call->match = sd_bus_slot_unref(call->match);
+    call->lost = sd_bus_slot_unref(call->lost);
     call->job_done = NULL;
     if (done)
         done(result, error, call->data);
@@ -82,6 +88,18 @@ static int on_job_removed(sd_bus_message *message, void *data, sd_bus_error *ret
         return 0;
     if (g_strcmp0(path, call->job) == 0)
         job_finished(call, result, NULL);
+    return 0;
+}
+
+/* PID 1 closes its own socket when it re-executes itself, and then tells the end of no job. */
+static int on_lost(sd_bus_message *message, void *data, sd_bus_error *ret_error)
+{
+    UnitCall *call = data;
+    g_autoptr(GError) error =
+        g_error_new(TU_ERROR, TU_ERROR_FAILED,
+                    "The connection to systemd was lost while it worked on %s", call->unit);
+
+    job_finished(call, NULL, error);
     return 0;
 }
 
@@ -115,6 +133,9 @@ UnitCall *unit_verb(sd_bus *bus, UnitVerb verb, const char *unit, UnitJobDone do
     call->job_done = done;
     /* The match stands before the job does, so its end cannot be missed. */
     r = unit_match(call, PID1_PATH, PID1_INTERFACE, "JobRemoved", on_job_removed);
+    if (r >= 0)
+        r = sd_bus_match_signal(bus, &call->lost, LOCAL_NAME, LOCAL_PATH, LOCAL_NAME,
+                                "Disconnected", on_lost, call);
     if (r >= 0)
         r = sd_bus_message_new_method_call(bus, &message, PID1_NAME, PID1_PATH, PID1_INTERFACE,
                                            verb_methods[verb]);
