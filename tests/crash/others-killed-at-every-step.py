@@ -79,9 +79,8 @@ def plan(points):
         chosen = list(EVENTS) if LONG else [list(EVENTS)[place % len(EVENTS)]]
         found += [(f"{event} in {step}", lambda world, line=line, event=event: one(world, f"{line}.1", "after", event))
                   for event in chosen]
-    asked = [(name, what) for name, what in points if what.startswith(tuple(UNDER_WAY)) and int(name.split(".")[0]) > 15]
-    if not LONG:
-        asked = asked[:2]
+    asked = [point for kind in UNDER_WAY
+             for point in [one for one in points if one[1].startswith(kind)][-1 if not LONG else 0:]]
     found += [(f"PID 1 executes itself anew while it works on {what}",
                lambda world, name=name: one(world, name, "after", "PID 1 executes itself anew")) for name, what in asked]
     found += [(f"{name} is killed in {step}", lambda world, row=(instance, step, name, wanted): utility_killed(world, *row))
@@ -92,7 +91,7 @@ def plan(points):
 def test(world):
     # A killed keeper or daemon is told by systemd; the journal is not what is tested here.
     world.expect(r"timesten-(server@main|upgraded)\.service: ", r"Failed to start", r"systemd: timesten-util-.*: ", "dbus",
-                 r"port-keeper: ", r"systemd-logind|polkitd")
+                 r"port-keeper: ", r"systemd-logind|polkitd", "timesten-upgraded: The connection to the bus was lost")
     world.remember()
     points = world.count_points("done")
     world.reset()
