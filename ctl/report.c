@@ -3,20 +3,17 @@
 #include "common/error.h"
 #include "common/text.h"
 
+/* Only where the service cannot know it: its own messages have their remedy. */
 static const struct {
     TuError code;
     const char *hint;
 } hints[] = {
-    { TU_ERROR_NO_SUCH_SERVER, "The servers that there are: ttctl list" },
-    { TU_ERROR_NO_SUCH_INSTANCE, "The instances that there are: ttctl list" },
     { TU_ERROR_NO_SUCH_JOB, "The jobs that there are: ttctl jobs" },
     { TU_ERROR_BUSY, "The running job: ttctl jobs. Follow it with: ttctl job ID --follow" },
     { TU_ERROR_CHECKS_FAILED, "Each failed check with its remedy: ttctl check SERVER TARGET" },
     { TU_ERROR_INVALID_CONFIGURATION, "Correct the file, then: ttctl reload" },
     { TU_ERROR_UTILITY_FAILED,
       "All that the job's utilities printed: journalctl -u timesten-job@ID" },
-    { TU_ERROR_PORT_NOT_HELD,
-      "Is its socket unit up? systemctl status timesten-server@SERVER.socket" },
     { TU_ERROR_RECORD_DAMAGED, "What to do then: man 7 timesten-upgrade, section TROUBLE" },
     { TU_ERROR_NOT_AUTHORIZED,
       "Do it as root, or let a polkit rule allow it: man timesten-upgraded, section ACCESS" },

@@ -524,7 +524,7 @@ static int on_get_server(sd_bus_message *call, void *data, sd_bus_error *error)
             return sd_bus_reply_method_return(call, "o", path);
         }
     return sd_bus_error_setf(error, "org.timesten.Upgrade1.Error.NoSuchServer",
-                             "No server %s is configured", name);
+                             "No server %s is configured, see ttctl list", name);
 }
 
 static int on_get_instance(sd_bus_message *call, void *data, sd_bus_error *error)
