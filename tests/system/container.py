@@ -72,7 +72,10 @@ class Container:
         self.slot = self.take_slot()
         layers = self.layers or roots.prepared_layers(self.suite)
         place = roots.CACHE / "run" / self.name
-        shutil.rmtree(place, ignore_errors=True)
+        for left in place.parent.glob("tu-*"):
+            # Of a test that was killed; its mounts went with it.
+            if not Path(f"/proc/{left.name.rsplit('-', 1)[1]}").is_dir():
+                shutil.rmtree(left, ignore_errors=True)
         self.layer = roots.Layer(place, layers)
         self.root = self.layer.root
         return self
@@ -87,15 +90,20 @@ class Container:
                 process.kill()
                 process.wait()
         self.cut_power()
-        if keep:
-            say(f"# kept: {self.layer.place}/upper")
         self.layer.close(remove=not keep)
+        if keep:
+            kept = self.layer.place.with_name(f"kept-{self.title}")
+            shutil.rmtree(kept, ignore_errors=True)
+            self.layer.place.rename(kept)
+            say(f"# kept: {kept}/upper")
         os.close(self.slot)
 
     @staticmethod
-    def take_slot():
-        """At most SLOTS machines at once, whoever starts them: more would only time out on a small host."""
+    def take_slot(patience=60):
+        """About SLOTS machines at once, whoever starts them: more would only time out on a small host. After PATIENCE
+        seconds it goes on all the same, because the waiting would count as the test's own time."""
         roots.CACHE.mkdir(parents=True, exist_ok=True)
+        deadline = time.monotonic() + patience
         while True:
             for number in range(SLOTS):
                 slot = os.open(roots.CACHE / f"slot-{number}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC)
@@ -103,6 +111,9 @@ class Container:
                     fcntl.flock(slot, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     return slot
                 except BlockingIOError:
+                    if time.monotonic() > deadline:
+                        say("# the host is busy with other machines")
+                        return slot
                     os.close(slot)
             time.sleep(0.2)
 

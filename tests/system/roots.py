@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parents[2]
@@ -72,6 +73,24 @@ def locked(name):
         yield
 
 
+def drop_old(pattern, days):
+    """Removes cached things that nobody made or used for so long and that no test stands on now."""
+    for old in CACHE.glob(pattern):
+        if old.suffix == ".lock" or not old.is_dir() or old.stat().st_mtime > time.time() - days * 86400:
+            continue
+        use = os.open(f"{old}/in-use.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC)
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(use, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(old, ignore_errors=True)
+        os.close(use)
+
+
+def keep(place):
+    """Nobody removes PLACE for as long as this process lives."""
+    os.utime(place)
+    fcntl.flock(os.open(f"{place}/in-use.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC), fcntl.LOCK_SH)
+
+
 def run(*command, **more):
     """Runs a command of the machine; its output is shown only where it failed."""
     done = subprocess.run(list(map(str, command)), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -88,8 +107,7 @@ def bootstrap(kind, packages, suite_name):
     with locked(f"{kind}-{suite_name}"):
         if target.is_dir():
             return target
-        for stale in CACHE.glob(f"{kind}-{suite_name}-*"):
-            shutil.rmtree(stale, ignore_errors=True)
+        drop_old(f"{kind}-{suite_name}-*", 7)
         say(f"# making a root of Debian {suite_name} ({kind})")
         making = Path(f"{target}.making")
         shutil.rmtree(making, ignore_errors=True)
@@ -189,8 +207,7 @@ def package(suite_name=None):
     place = CACHE / f"deb-{suite_name}-{tree_key()}"
     with locked(f"deb-{suite_name}"):
         if not list(place.glob("*.deb")):
-            for stale in CACHE.glob(f"deb-{suite_name}-*"):
-                shutil.rmtree(stale, ignore_errors=True)
+            drop_old(f"deb-{suite_name}-*", 1)
             say(f"# building the package for {suite_name}")
             place.mkdir(parents=True)
             if suite_name == host_suite():
@@ -231,10 +248,7 @@ def prepared_layers(suite_name=None):
     place = CACHE / f"prepared-{suite_name}-{key}"
     with locked(f"prepared-{suite_name}"):
         if not place.is_dir():
-            for stale in CACHE.glob(f"prepared-{suite_name}-*"):
-                # A running test may still stand on an older one: only what nobody touched for a day goes.
-                if stale.stat().st_mtime < __import__("time").time() - 86400:
-                    shutil.rmtree(stale, ignore_errors=True)
+            drop_old(f"prepared-{suite_name}-*", 0.05)
             making = Path(f"{place}.making")
             shutil.rmtree(making, ignore_errors=True)
             layer = Layer(making, [clean])
@@ -247,4 +261,5 @@ def prepared_layers(suite_name=None):
             finally:
                 layer.close(remove=False)
             making.rename(place)
+        keep(place)
     return [place / "upper", clean] if overlay_works() else [place / "upper"]
