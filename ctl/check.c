@@ -3,7 +3,6 @@
 #include "ctl/bus.h"
 #include "ctl/object-json.h"
 #include "ctl/pager.h"
-#include "ctl/request.h"
 #include "ctl/terminal.h"
 #include "ctl/verbs.h"
 #include "ctl/words.h"
@@ -67,9 +66,9 @@ static GPtrArray *sort_findings(GPtrArray *all)
     return sorted;
 }
 
-GPtrArray *check_ask(Session *session, const char *server, const char *target, GError **error)
+GPtrArray *check_ask(Session *session, const Change *change, GError **error)
 {
-    g_autoptr(sd_bus_message) call = request_new(session, "Check", server, target, error);
+    g_autoptr(sd_bus_message) call = request_question(session, change, "Check", error);
     g_autoptr(sd_bus_message) answer =
         call ? bus_send(session, call, CALL_CHECK_USEC, error) : NULL;
     g_autoptr(GPtrArray) all = g_ptr_array_new(); /* the sorted one owns them */
@@ -87,7 +86,7 @@ GPtrArray *check_ask(Session *session, const char *server, const char *target, G
     return NULL;
 }
 
-static guint count_of(GPtrArray *findings, const char *severity)
+guint check_count(GPtrArray *findings, const char *severity)
 {
     guint count = 0;
 
@@ -141,28 +140,29 @@ static const char *plural(guint count)
     return count == 1 ? "" : "s";
 }
 
-static void print_report(GPtrArray *findings, const char *server, const char *target,
-                         gboolean quiet)
+static void print_report(Session *session, const Change *change, GPtrArray *findings)
 {
-    guint errors = count_of(findings, "error"), warnings = count_of(findings, "warning");
+    guint errors = check_count(findings, "error"), warnings = check_count(findings, "warning");
+    g_autofree char *noun = g_strdup(change->kind->a_noun);
 
     check_print(findings, NULL, stdout);
-    if (quiet)
+    if (session->options->quiet)
         return;
-    printf("%s%u error%s, %u warning%s, %u checked. %s\n", findings->len > 0 ? "\n" : "", errors,
-           plural(errors), warnings, plural(warnings), findings->len,
-           errors > 0 ? "An upgrade would be refused." : "An upgrade may begin.");
-    if (errors == 0)
-        printf("Begin it with: ttctl upgrade %s %s\n", server, target);
+    noun[0] = g_ascii_toupper(noun[0]);
+    printf("%s%u error%s, %u warning%s, %u checked. %s %s.\n", findings->len > 0 ? "\n" : "",
+           errors, plural(errors), warnings, plural(warnings), findings->len, noun,
+           errors > 0 ? "would be refused" : "may begin");
+    if (errors == 0 && !session->options->dry_run)
+        printf("Begin it with: ttctl %s %s %s\n", change->kind->word, change->server,
+               change->target);
 }
 
-static void print_json(Session *session, GPtrArray *findings, const char *server,
-                       const char *target)
+static void print_json(Session *session, const Change *change, GPtrArray *findings)
 {
     g_autoptr(Json) json = json_begin(session->options);
 
-    json_string(json, "server", server);
-    json_string(json, "target", target);
+    json_string(json, "server", change->server);
+    json_string(json, "target", change->target);
     json_array_begin(json, "checks");
     for (guint i = 0; i < findings->len; i++) {
         const Finding *finding = findings->pdata[i];
@@ -176,23 +176,30 @@ static void print_json(Session *session, GPtrArray *findings, const char *server
         json_end(json);
     }
     json_end(json);
-    json_uint(json, "errors", count_of(findings, "error"));
-    json_uint(json, "warnings", count_of(findings, "warning"));
+    json_uint(json, "errors", check_count(findings, "error"));
+    json_uint(json, "warnings", check_count(findings, "warning"));
     json_finish(json);
+}
+
+int check_report(Session *session, const Change *change, GPtrArray *findings)
+{
+    if (session->options->output != OUTPUT_TEXT)
+        print_json(session, change, findings);
+    else
+        print_report(session, change, findings);
+    return check_count(findings, "error") > 0 ? tu_error_row(TU_ERROR_CHECKS_FAILED)->exit_status
+                                              : 0;
 }
 
 int check_run(Session *session, char **arguments, GError **error)
 {
-    g_autoptr(GPtrArray) findings = check_ask(session, arguments[0], arguments[1], error);
+    const Change change = { &change_upgrade, arguments[0], arguments[1] };
+    g_autoptr(GPtrArray) findings = check_ask(session, &change, error);
     g_autoptr(Pager) pager = NULL;
 
     if (!findings)
         return 1;
-    if (session->options->output != OUTPUT_TEXT) {
-        print_json(session, findings, arguments[0], arguments[1]);
-    } else {
+    if (session->options->output == OUTPUT_TEXT)
         pager = pager_open(session->options);
-        print_report(findings, arguments[0], arguments[1], session->options->quiet);
-    }
-    return count_of(findings, "error") > 0 ? tu_error_row(TU_ERROR_CHECKS_FAILED)->exit_status : 0;
+    return check_report(session, &change, findings);
 }

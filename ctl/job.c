@@ -1,6 +1,7 @@
-/* ttctl jobs, job, cancel: looking at jobs and ending them. */
+/* ttctl jobs, job, cancel, retry: looking at jobs, ending them and going on with them. */
 #include "ctl/job.h"
 #include "ctl/bus.h"
+#include "ctl/change.h"
 #include "ctl/follow.h"
 #include "ctl/object-json.h"
 #include "ctl/pager.h"
@@ -272,4 +273,42 @@ int cancel_run(Session *session, char **arguments, GError **error)
                arguments[0], arguments[0]);
     }
     return 0;
+}
+
+/* The service answers when the job is at work again. */
+int retry_run(Session *session, char **arguments, GError **error)
+{
+    g_autofree char *path = job_path(session, arguments[0], error);
+    g_autoptr(sd_bus_message) call =
+        path ? bus_message(session, path, TU_JOB_INTERFACE, "Retry", error) : NULL;
+    g_autoptr(sd_bus_message) answer = NULL;
+    g_autoptr(GError) refusal = NULL;
+    g_autoptr(Job) job = NULL;
+    int r;
+
+    if (!call)
+        return 1;
+    r = sd_bus_message_append(call, "a{sv}", 0);
+    if (r < 0) {
+        bus_fail(error, r, "Cannot write a call to the service");
+        return 1;
+    }
+    answer = bus_send_patiently(session, call, CALL_CHANGE_USEC, &refusal);
+    if (!answer && !refusal) {
+        fputs("The service was asked and may still go on with the job: ttctl jobs tells.\n",
+              stderr);
+        return EXIT_DETACHED;
+    }
+    if (!answer) {
+        g_propagate_error(error, g_steal_pointer(&refusal));
+        return 1;
+    }
+    job = job_load(session, path, error);
+    if (!job)
+        return 1;
+    if (session->options->no_wait) {
+        change_print_begun(session, job->id, path);
+        return 0;
+    }
+    return job_follow(session, job->id, path, error);
 }

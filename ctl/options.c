@@ -102,6 +102,13 @@ static gboolean take_count(Options *options, GVariantDict *job, const OptionRow 
     return TRUE;
 }
 
+static gboolean take_yes(Options *options, GVariantDict *job, const OptionRow *row,
+                         const char *value, GError **error)
+{
+    g_variant_dict_insert(job, row->key, "b", TRUE);
+    return TRUE;
+}
+
 #define FLAG(member) G_STRUCT_OFFSET(Options, member)
 
 static const OptionRow rows[] = {
@@ -118,7 +125,7 @@ static const OptionRow rows[] = {
       take_flag, FLAG(no_ask_password) },
     { "quiet", 'q', VALUE_NONE, NULL, "Print errors and asked-for data only", GROUP_ALL, take_flag,
       FLAG(quiet) },
-    { "method", 0, VALUE_REQUIRED, "METHOD", "How the data moves: auto, offline", GROUP_JOB,
+    { "method", 0, VALUE_REQUIRED, "METHOD", "How the data moves: auto, offline", GROUP_MOVE,
       take_word, 0, "method" },
     { "hold-limit", 0, VALUE_REQUIRED, "TIME", "How long connects may be made to wait", GROUP_JOB,
       take_span, 0, "hold-limit-usec" },
@@ -126,10 +133,16 @@ static const OptionRow rows[] = {
       GROUP_JOB, take_span, 0, "outage-limit-usec" },
     { "drain", 0, VALUE_REQUIRED, "TIME", "How long open sessions may go on", GROUP_JOB, take_span,
       0, "drain-usec" },
-    { "parallel", 0, VALUE_REQUIRED, "N", "How many databases to move at a time", GROUP_JOB,
+    { "parallel", 0, VALUE_REQUIRED, "N", "How many databases to move at a time", GROUP_MOVE,
       take_count, 0, "parallel" },
-    { "no-wait", 0, VALUE_NONE, NULL, "Return when the job has begun (upgrade)", GROUP_WAIT,
-      take_flag, FLAG(no_wait) },
+    { "no-wait", 0, VALUE_NONE, NULL, "Return when the job has begun", GROUP_WAIT, take_flag,
+      FLAG(no_wait) },
+    { "allow-data-loss", 0, VALUE_NONE, NULL, "Lose what was written since the switch (rollback)",
+      GROUP_ROLLBACK, take_yes, 0, "allow-data-loss" },
+    { "dry-run", 0, VALUE_NONE, NULL, "Show what would be done, and change nothing", GROUP_CONFIRM,
+      take_flag, FLAG(dry_run) },
+    { "yes", 'y', VALUE_NONE, NULL, "Do not ask for confirmation", GROUP_CONFIRM, take_flag,
+      FLAG(yes) },
     { "follow", 'f', VALUE_NONE, NULL, "Follow the job to its end (job)", GROUP_FOLLOW, take_flag,
       FLAG(follow) },
     { "limit", 0, VALUE_REQUIRED, "TIME", "How long to hold at most, 60s if not given (hold)",

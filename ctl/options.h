@@ -13,10 +13,14 @@ typedef enum { TRANSPORT_LOCAL, TRANSPORT_HOST, TRANSPORT_MACHINE } Transport;
  * them. */
 typedef enum {
     GROUP_ALL = 0,
-    GROUP_JOB = 1 << 0,    /* how a job is to be done */
-    GROUP_WAIT = 1 << 1,   /* --no-wait */
-    GROUP_LIMIT = 1 << 2,  /* --limit= */
-    GROUP_FOLLOW = 1 << 3, /* --follow */
+    GROUP_MOVE = 1 << 0,     /* how data is to be moved */
+    GROUP_JOB = 1 << 1,      /* limits of a job that takes the server away */
+    GROUP_WAIT = 1 << 2,     /* --no-wait */
+    GROUP_LIMIT = 1 << 3,    /* --limit= */
+    GROUP_FOLLOW = 1 << 4,   /* --follow */
+    GROUP_CONFIRM = 1 << 5,  /* --yes, --dry-run */
+    GROUP_ROLLBACK = 1 << 6, /* --allow-data-loss */
+    N_GROUPS = 7,
 } OptionGroup;
 
 typedef struct {
@@ -28,12 +32,14 @@ typedef struct {
     gboolean quiet;
     gboolean no_wait;
     gboolean follow;
+    gboolean yes;
+    gboolean dry_run;
     gboolean help;
     gboolean version;
-    const char *limit;   /* of a hold, as written; NULL: not given */
-    GVariant *job;       /* a{sv} as Check, Plan and Upgrade take it */
-    guint groups;        /* of all options that were given */
-    const char *last[4]; /* by bit of the group: an option that was given, for messages */
+    const char *limit;          /* of a hold, as written; NULL: not given */
+    GVariant *job;              /* a{sv} as the verb's call takes it */
+    guint groups;               /* of all options that were given */
+    const char *last[N_GROUPS]; /* by bit of the group: an option that was given, for messages */
 } Options;
 
 /* Reads the options and leaves the other words in *ret_words (they point into argv, free the array

@@ -1,8 +1,8 @@
-/* ttctl plan: the steps of an upgrade, before any is done. */
+/* ttctl plan: the steps of a change, before any is done. */
+#include "ctl/plan.h"
 #include "ctl/bus.h"
 #include "ctl/object-json.h"
 #include "ctl/pager.h"
-#include "ctl/request.h"
 #include "ctl/table.h"
 #include "ctl/verbs.h"
 #include "common/text.h"
@@ -61,10 +61,9 @@ static int plan_read(sd_bus_message *answer, Plan *plan)
     return r;
 }
 
-static Plan *plan_ask(Session *session, char **arguments, GError **error)
+static Plan *plan_ask(Session *session, const Change *change, GError **error)
 {
-    g_autoptr(sd_bus_message) call =
-        request_new(session, "Plan", arguments[0], arguments[1], error);
+    g_autoptr(sd_bus_message) call = request_question(session, change, "Plan", error);
     g_autoptr(sd_bus_message) answer =
         call ? bus_send(session, call, CALL_CHECK_USEC, error) : NULL;
     g_autoptr(Plan) plan = NULL;
@@ -96,7 +95,7 @@ static const char *on_failure(const PlanStep *step, gboolean committed)
     return step->reversible ? "undone" : "nothing to undo";
 }
 
-static void print_plan(const Plan *plan, char **arguments)
+static void print_plan(const Plan *plan, const Change *change)
 {
     g_autoptr(Table) table = table_new(">", "STEP", "DOES", ">ESTIMATE", "ON FAILURE", NULL);
     gboolean committed = FALSE;
@@ -117,7 +116,8 @@ static void print_plan(const Plan *plan, char **arguments)
         committed |= commit;
         total += is_known(step->estimate_usec) ? step->estimate_usec : 0;
     }
-    printf("Upgrade of %s to %s, method %s\n\n", arguments[0], arguments[1], plan->method);
+    printf("%s of %s%s%s, method %s\n\n", change->kind->method, change->server,
+           change->target ? " to " : "", change->target ? change->target : "", plan->method);
     table_print(table, stdout);
     if (total > 0) {
         g_autofree char *time = text_timespan(total);
@@ -129,13 +129,13 @@ static void print_plan(const Plan *plan, char **arguments)
     puts("Until the commit every failure is undone and the old release serves again.");
 }
 
-static void print_json(Session *session, const Plan *plan, char **arguments)
+static void print_json(Session *session, const Plan *plan, const Change *change)
 {
     g_autoptr(Json) json = json_begin(session->options);
     gboolean committed = FALSE;
 
-    json_string(json, "server", arguments[0]);
-    json_string(json, "target", arguments[1]);
+    json_string(json, "server", change->server);
+    json_string(json, "target", change->target);
     json_string(json, "method", plan->method);
     json_array_begin(json, "steps");
     for (guint i = 0; i < plan->steps->len; i++) {
@@ -159,18 +159,28 @@ static void print_json(Session *session, const Plan *plan, char **arguments)
     json_finish(json);
 }
 
+gboolean plan_print(Session *session, const Change *change, GError **error)
+{
+    g_autoptr(Plan) plan = plan_ask(session, change, error);
+
+    if (plan)
+        print_plan(plan, change);
+    return plan != NULL;
+}
+
 int plan_run(Session *session, char **arguments, GError **error)
 {
-    g_autoptr(Plan) plan = plan_ask(session, arguments, error);
+    const Change change = { &change_upgrade, arguments[0], arguments[1] };
+    g_autoptr(Plan) plan = plan_ask(session, &change, error);
     g_autoptr(Pager) pager = NULL;
 
     if (!plan)
         return 1;
     if (session->options->output != OUTPUT_TEXT) {
-        print_json(session, plan, arguments);
+        print_json(session, plan, &change);
         return 0;
     }
     pager = pager_open(session->options);
-    print_plan(plan, arguments);
+    print_plan(plan, &change);
     return 0;
 }

@@ -10,7 +10,9 @@ static const struct {
 } hints[] = {
     { TU_ERROR_NO_SUCH_JOB, "The jobs that there are: ttctl jobs" },
     { TU_ERROR_BUSY, "The running job: ttctl jobs. Follow it with: ttctl job ID --follow" },
-    { TU_ERROR_CHECKS_FAILED, "Each failed check with its remedy: ttctl check SERVER TARGET" },
+    { TU_ERROR_CHECKS_FAILED,
+      "Each failed check with its remedy: ttctl check SERVER TARGET, or the "
+      "same command with --dry-run" },
     { TU_ERROR_INVALID_CONFIGURATION, "Correct the file, then: ttctl reload" },
     { TU_ERROR_UTILITY_FAILED,
       "All that the job's utilities printed: journalctl -u timesten-job@ID" },

@@ -15,12 +15,26 @@ static int append_value(sd_bus_message *call, GVariant *value)
         return sd_bus_message_append(call, "v", type, g_variant_get_uint64(value));
     case 'u':
         return sd_bus_message_append(call, "v", type, g_variant_get_uint32(value));
+    case 'b':
+        return sd_bus_message_append(call, "v", type, (int)g_variant_get_boolean(value));
     default:
         g_return_val_if_reached(-EINVAL);
     }
 }
 
-static int append_options(sd_bus_message *call, GVariant *options)
+static int append_option(sd_bus_message *call, const char *key, GVariant *value)
+{
+    int r = sd_bus_message_open_container(call, 'e', "sv");
+
+    if (r >= 0)
+        r = sd_bus_message_append(call, "s", key);
+    if (r >= 0)
+        r = append_value(call, value);
+    return r < 0 ? r : sd_bus_message_close_container(call);
+}
+
+/* KIND: NULL where the method says it. */
+static int append_options(sd_bus_message *call, GVariant *options, const char *kind)
 {
     GVariantIter iter;
     const char *key;
@@ -29,36 +43,48 @@ static int append_options(sd_bus_message *call, GVariant *options)
 
     g_variant_iter_init(&iter, options);
     while (r >= 0 && g_variant_iter_next(&iter, "{&sv}", &key, &value)) {
-        r = sd_bus_message_open_container(call, 'e', "sv");
-        if (r >= 0)
-            r = sd_bus_message_append(call, "s", key);
-        if (r >= 0)
-            r = append_value(call, value);
-        if (r >= 0)
-            r = sd_bus_message_close_container(call);
+        r = append_option(call, key, value);
         g_variant_unref(value);
     }
+    if (r >= 0 && kind)
+        r = sd_bus_message_append(call, "{sv}", "kind", "s", kind);
     return r < 0 ? r : sd_bus_message_close_container(call);
 }
 
-sd_bus_message *request_new(Session *session, const char *method, const char *server,
-                            const char *target, GError **error)
+static sd_bus_message *request_new(Session *session, const Change *change, const char *method,
+                                   const char *target, const char *kind, GError **error)
 {
-    g_autofree char *path = server_path(session, server, error);
+    g_autofree char *path = server_path(session, change->server, error);
     g_autoptr(sd_bus_message) call = NULL;
-    int r;
+    int r = 0;
 
     if (!path)
         return NULL;
     call = bus_message(session, path, TU_SERVER_INTERFACE, method, error);
     if (!call)
         return NULL;
-    r = sd_bus_message_append(call, "s", target);
+    if (target)
+        r = sd_bus_message_append(call, "s", target);
     if (r >= 0)
-        r = append_options(call, session->options->job);
+        r = append_options(call, session->options->job, kind);
     if (r < 0) {
         bus_fail(error, r, "Cannot write a call to the service");
         return NULL;
     }
     return g_steal_pointer(&call);
+}
+
+sd_bus_message *request_change(Session *session, const Change *change, GError **error)
+{
+    return request_new(session, change, change->kind->method, change->target, NULL, error);
+}
+
+sd_bus_message *request_question(Session *session, const Change *change, const char *method,
+                                 GError **error)
+{
+    gboolean upgrade =
+        change->kind == &change_upgrade; /* which services before 0.2.0 know as well */
+
+    return request_new(session, change, method, change->target ? change->target : "",
+                       upgrade ? NULL : change->kind->word, error);
 }

@@ -1,9 +1,28 @@
-/* The calls that a server takes about an upgrade: Check, Plan, Upgrade. All three have the same
- * shape. */
+/* The calls that a server takes about a change of it: those that make one, and Check and Plan,
+ * which only ask about one. */
 #pragma once
 
 #include "ctl/session.h"
 
-/* A filled call METHOD(target, options) on the server of that name; the caller's. */
-sd_bus_message *request_new(Session *session, const char *method, const char *server,
-                            const char *target, GError **error);
+/* A kind of change, as the contract and people name it. */
+typedef struct {
+    const char *word;   /* "upgrade": kind of job, and verb of ttctl */
+    const char *method; /* "Upgrade" */
+    const char *a_noun; /* "an upgrade" */
+    const char
+        *question; /* asked before it begins; {server}, {from}, {to}; NULL: nothing is asked */
+} ChangeKind;
+
+extern const ChangeKind change_upgrade, change_rollback;
+
+typedef struct {
+    const ChangeKind *kind;
+    const char *server;
+    const char *target; /* NULL: the kind knows by itself */
+} Change;
+
+/* A filled call that makes the change; the caller's. */
+sd_bus_message *request_change(Session *session, const Change *change, GError **error);
+/* A filled call METHOD (Check or Plan) that asks about it; the caller's. */
+sd_bus_message *request_question(Session *session, const Change *change, const char *method,
+                                 GError **error);

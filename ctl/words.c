@@ -47,28 +47,34 @@ char *word_job(const Job *job)
                            job->to, *job->method ? ", " : "", job->method);
 }
 
-/* Rows of results; %s are server, from, to as the letters say. */
+/* Rows of results; the last that fits wins. */
 static const struct {
     const char *result;
     const char *sentence;
+    const char *kind; /* of job; NULL: each */
 } outcomes[] = {
     { "done", "Done: {to} serves {server} now." },
+    { "done", "Done: {to} serves {server} again.", "rollback" },
     { "failed", "Failed and undone: {from} serves {server} as before." },
     { "cancelled", "Cancelled and undone: {from} serves {server} as before." },
     { "rolled-back", "Rolled back: {from} serves {server} again." },
-    { "needs-attention", "The job could not come to an end by itself and needs you: see "
-                         "timesten-upgrade(7), TROUBLE." },
+    { "needs-attention",
+      "The job could not come to an end by itself and needs you: mend the cause, "
+      "then ttctl retry {id}. See timesten-upgrade(7), TROUBLE." },
 };
 
 char *word_outcome(const Job *job)
 {
     g_autoptr(GString) text = g_string_new(NULL);
+    g_autofree char *id = g_strdup_printf("%" G_GUINT64_FORMAT, job->id);
 
     for (guint i = 0; i < G_N_ELEMENTS(outcomes); i++)
-        if (g_str_equal(outcomes[i].result, job->result))
+        if (g_str_equal(outcomes[i].result, job->result) &&
+            (!outcomes[i].kind || g_str_equal(outcomes[i].kind, job->kind)))
             g_string_assign(text, outcomes[i].sentence);
     if (text->len == 0)
         g_string_printf(text, "Ended with the result \"%s\".", job->result);
+    g_string_replace(text, "{id}", id, 0);
     g_string_replace(text, "{server}", job->server, 0);
     g_string_replace(text, "{from}", job->from, 0);
     g_string_replace(text, "{to}", job->to, 0);

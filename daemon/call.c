@@ -23,6 +23,7 @@ static void clear_details(Call *call)
     call_set(&call->from, NULL);
     call_set(&call->to, NULL);
     call_set(&call->method, NULL);
+    call->kind = NULL;
     g_clear_pointer(&call->options, g_variant_unref);
 }
 

@@ -20,6 +20,7 @@ struct Call {
     char *from;
     char *to;
     char *method;
+    const char *kind;  /* of job, a literal; polkit is not told: the action says it */
     GVariant *options; /* a{sv}, checked by options.c */
 
     char *granted; /* the details for which polkit said yes; NULL not yet */

@@ -50,7 +50,7 @@ gboolean hold_prepare(Call *call, GError **error)
     guint64 limit;
 
     g_variant_get(call->arguments, "(t@a{sv})", &limit, &options);
-    if (!options_take(call, options, NULL, error))
+    if (!options_take(call, options, OPTIONS_NONE, error))
         return FALSE;
     if (limit == 0 || limit > LIMIT_MAX_USEC) {
         g_set_error(error, TU_ERROR, TU_ERROR_INVALID_OPTION,
@@ -66,7 +66,7 @@ gboolean resume_prepare(Call *call, GError **error)
 {
     g_autoptr(GVariant) options = g_variant_get_child_value(call->arguments, 0);
 
-    return options_take(call, options, NULL, error) && check_server(call, error);
+    return options_take(call, options, OPTIONS_NONE, error) && check_server(call, error);
 }
 
 static void tell_done(const Call *call)

@@ -1,9 +1,11 @@
-/* One job on the bus: its properties, and Cancel. What it is made of is in jobs.h. */
+/* One job on the bus: its properties, Cancel and Retry. What it is made of is in jobs.h. */
 #include "daemon/jobs.h"
 #include "daemon/call.h"
 #include "daemon/daemon.h"
 #include "daemon/log.h"
 #include "daemon/options.h"
+#include "daemon/server.h"
+#include "daemon/start.h"
 #include "common/error.h"
 #include "common/names.h"
 #include "common/nick.h"
@@ -112,6 +114,78 @@ gboolean job_can_cancel(const Job *job, GError **error)
     g_set_error(error, TU_ERROR, code, "Job %" G_GUINT64_FORMAT " cannot be cancelled: %s", job->id,
                 why);
     return FALSE;
+}
+
+/* Its record tells of more than checks: from then on the world is no longer as another job left it.
+ */
+static gboolean has_worked(const Job *job)
+{
+    if (job->damage || !job->summary)
+        return TRUE;
+    for (guint i = 0; i < job->summary->steps->len; i++) {
+        const RecordStep *step = job->summary->steps->pdata[i];
+
+        if (step->begun && !g_str_equal(step->id, "check"))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* Another job of the same server that is in the way of JOB: one at work, or one that did something
+ * since; NULL none. */
+static const Job *find_other(const Job *job)
+{
+    const GPtrArray *jobs = jobs_all(job->object.daemon);
+
+    for (guint i = jobs->len; i-- > 0;) {
+        const Job *other = jobs->pdata[i];
+
+        if (other != job && other->request &&
+            g_str_equal(other->request->server, job->request->server) &&
+            (!job_is_finished(other) || (other->id > job->id && has_worked(other))))
+            return other;
+    }
+    return NULL;
+}
+
+static gboolean not_retried(const Job *job, int code, GError **error, const char *format, ...)
+    G_GNUC_PRINTF(4, 5);
+static gboolean not_retried(const Job *job, int code, GError **error, const char *format, ...)
+{
+    g_autofree char *why = NULL;
+    va_list args;
+
+    va_start(args, format);
+    why = g_strdup_vprintf(format, args);
+    va_end(args);
+    g_set_error(error, TU_ERROR, code, "Job %" G_GUINT64_FORMAT " cannot go on: %s", job->id, why);
+    return FALSE;
+}
+
+gboolean job_can_retry(const Job *job, GError **error)
+{
+    const Job *other;
+
+    if (job->damage)
+        return not_retried(job, TU_ERROR_RECORD_DAMAGED, error, "%s", job->damage);
+    if (!job_is_finished(job))
+        return not_retried(job, TU_ERROR_NOT_POSSIBLE, error, "it is at work already");
+    if (!g_str_equal(job_result(job), "needs-attention"))
+        return not_retried(job, TU_ERROR_NOT_POSSIBLE, error,
+                           "it ended with the result \"%s\", and only one that needs attention "
+                           "has something left to do. To try again, ask for a new job",
+                           job_result(job));
+    other = find_other(job);
+    if (!other)
+        return TRUE;
+    if (!job_is_finished(other))
+        return not_retried(job, TU_ERROR_BUSY, error,
+                           "job %" G_GUINT64_FORMAT " works on server %s. Wait for its end, or "
+                           "cancel it",
+                           other->id, job->request->server);
+    return not_retried(job, TU_ERROR_TOO_LATE, error,
+                       "job %" G_GUINT64_FORMAT " has changed server %s since", other->id,
+                       job->request->server);
 }
 
 /* --- properties ------------------------------------------------------------------------------- */
@@ -269,7 +343,7 @@ static gboolean prepare_cancel(Call *call, GError **error)
     Job *job = (Job *)call->object;
     g_autoptr(GVariant) options = g_variant_get_child_value(call->arguments, 0);
 
-    if (!options_take(call, options, NULL, error) || !job_can_cancel(job, error))
+    if (!options_take(call, options, OPTIONS_NONE, error) || !job_can_cancel(job, error))
         return FALSE;
     call_set(&call->server, job->request->server);
     call_set(&call->from, job->request->from);
@@ -296,9 +370,61 @@ static void act_cancel(Call *call)
     }
 }
 
+/* --- Retry ------------------------------------------------------------------------------------ */
+
+static gboolean prepare_retry(Call *call, GError **error)
+{
+    Job *job = (Job *)call->object;
+    const Inventory *inventory = call->object->daemon->inventory;
+    g_autoptr(GVariant) options = g_variant_get_child_value(call->arguments, 0);
+    const Server *server =
+        job->request ? server_find(job->object.daemon, job->request->server) : NULL;
+
+    if (!options_take(call, options, OPTIONS_NONE, error) ||
+        /* Two at the same time are one wish. */
+        (!start_is_retry(job) && !job_can_retry(job, error)) ||
+        !inventory_server(inventory, job->request->server, error) ||
+        !inventory_instance(inventory, job->request->from, error) ||
+        !inventory_instance(inventory, job->request->to, error))
+        return FALSE;
+    if (server && server->under_control) {
+        g_set_error(error, TU_ERROR, TU_ERROR_BUSY,
+                    "Server %s is being held or resumed at this moment. Try again",
+                    job->request->server);
+        return FALSE;
+    }
+    call_set(&call->server, job->request->server);
+    call_set(&call->from, job->request->from);
+    call_set(&call->to, job->request->to);
+    call_set(&call->method, job->request->method);
+    return TRUE;
+}
+
+static void act_retry(Call *call)
+{
+    Job *job = (Job *)call->object;
+    g_autoptr(Object) keep G_GNUC_UNUSED = object_ref(job);
+    g_autoptr(GError) error = NULL;
+    guint32 uid = call_person(call);
+
+    if (start_is_retry(job)) {
+        start_join(job, call);
+    } else if (request_retry(job->id, uid, &error)) {
+        log_line(LOG_NOTICE, &(LogFields){ .server = call->server, .job = job->id },
+                 "User %u asked to go on with job %" G_GUINT64_FORMAT, uid, job->id);
+        job_reopen(job);
+        start_worker(job, call, TRUE);
+        job_refresh(job);
+    } else {
+        call_fail(call, error);
+    }
+}
+
 static const MethodRow methods[] = {
     { "Cancel", "a{sv}", "", SD_BUS_PARAM(options), "org.timesten.upgrade1.cancel", prepare_cancel,
       act_cancel },
+    { "Retry", "a{sv}", "", SD_BUS_PARAM(options), "org.timesten.upgrade1.upgrade", prepare_retry,
+      act_retry },
     { NULL },
 };
 

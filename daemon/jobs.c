@@ -3,7 +3,7 @@
 #include "daemon/log.h"
 #include "daemon/publish.h"
 #include "daemon/server.h"
-#include "daemon/upgrade.h"
+#include "daemon/start.h"
 #include "common/error.h"
 #include "common/names.h"
 
@@ -194,7 +194,7 @@ void job_refresh(Job *job)
     } else if (!job->ended) {
         tell_standstill(job);
     }
-    upgrade_look(job);
+    start_look(job);
 }
 
 static void on_change(gpointer data)
@@ -214,13 +214,19 @@ static void follow(Job *job)
     job->unit = unit_watch_new(daemon->bus, unit, on_change, job);
 }
 
+void job_reopen(Job *job)
+{
+    job->ended = job->seen_running = job->stop_told = FALSE;
+    follow(job);
+}
+
 /* --- the table -------------------------------------------------------------------------------- */
 
 static void clear(gpointer data)
 {
     Job *job = data;
 
-    upgrade_drop(job);
+    start_drop(job);
     stop_watching(job);
     request_free(job->request);
     record_summary_free(job->summary);
@@ -285,7 +291,7 @@ static void take_off(Daemon *daemon, Job *job)
 {
     g_autoptr(Object) keep G_GNUC_UNUSED = object_ref(job);
 
-    upgrade_forget(job);
+    start_forget(job);
     mark(job);
     publish_removed(&job->object);
     stop_watching(job);

@@ -29,7 +29,7 @@ typedef struct {
     gboolean stop_told;     /* the journal knows that its worker stands still */
     UnitWatch *unit;        /* its worker; NULL: finished */
     Watch *record_watch, *progress_watch;
-    struct Start *start; /* upgrade.c: it was just asked for; NULL otherwise */
+    struct Start *start; /* start.c: it was just asked for; NULL otherwise */
 } Job;
 
 extern const Interface job_interface;
@@ -53,6 +53,8 @@ gboolean jobs_known(const Daemon *daemon);
 
 /* Reads a job again and tells what became of it. */
 void job_refresh(Job *job);
+/* Follows a job that had ended and that a person wants to go on. */
+void job_reopen(Job *job);
 
 gboolean job_is_finished(const Job *job);
 const char *job_state(const Job *job);
@@ -63,3 +65,5 @@ guint64 job_finished_usec(const Job *job);
 double job_progress(const Job *job);
 /* TOO_LATE or RECORD_DAMAGED where it cannot be cancelled any more. */
 gboolean job_can_cancel(const Job *job, GError **error);
+/* NOT_POSSIBLE, TOO_LATE, BUSY or RECORD_DAMAGED where it cannot go on. */
+gboolean job_can_retry(const Job *job, GError **error);

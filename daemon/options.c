@@ -4,16 +4,29 @@
 
 #define DAY_USEC (24 * 3600 * USEC_PER_SEC)
 
+typedef struct {
+    const char *key;
+    guint uses;               /* OptionUse */
+    const char *type;         /* "s", "t", "u" or "b" */
+    guint64 min, max;         /* of a number */
+    const char *range;        /* the same in words, for messages */
+    const char *const *words; /* of a text */
+} OptionRow;
+
+#define CHANGES (OPTIONS_UPGRADE | OPTIONS_ROLLBACK)
+
+static const char *const kinds[] = { "upgrade", "rollback", NULL };
 /* The methods that are there; those of the other words are told apart in target.c. */
 static const char *const methods[] = { "auto", "offline", "online", "in-place", NULL };
 
-const OptionRow job_options[] = {
-    { "method", "s", .words = methods },
-    { "hold-limit-usec", "t", USEC_PER_SEC, DAY_USEC, "1 s to 1 day, in µs" },
-    { "outage-limit-usec", "t", USEC_PER_SEC, G_MAXUINT64, "at least 1 s, in µs" },
-    { "drain-usec", "t", 0, DAY_USEC, "at most 1 day, in µs" },
-    { "parallel", "u", 1, 256, "1 to 256" },
-    { NULL },
+static const OptionRow rows[] = {
+    { "kind", OPTIONS_QUESTION, "s", .words = kinds },
+    { "method", OPTIONS_UPGRADE, "s", .words = methods },
+    { "hold-limit-usec", CHANGES, "t", USEC_PER_SEC, DAY_USEC, "1 s to 1 day, in µs" },
+    { "outage-limit-usec", CHANGES, "t", USEC_PER_SEC, G_MAXUINT64, "at least 1 s, in µs" },
+    { "drain-usec", CHANGES, "t", 0, DAY_USEC, "at most 1 day, in µs" },
+    { "parallel", OPTIONS_UPGRADE, "u", 1, 256, "1 to 256" },
+    { "allow-data-loss", OPTIONS_ROLLBACK, "b" },
 };
 
 static gboolean wrong(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
@@ -29,21 +42,22 @@ static gboolean wrong(GError **error, const char *format, ...)
     return FALSE;
 }
 
-static const OptionRow *find(const OptionRow *known, const char *key)
+static const OptionRow *find(guint uses, const char *key)
 {
-    for (; known && known->key; known++)
-        if (g_str_equal(known->key, key))
-            return known;
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++)
+        if ((rows[i].uses & uses) && g_str_equal(rows[i].key, key))
+            return &rows[i];
     return NULL;
 }
 
-static gboolean unknown(const OptionRow *known, const char *key, GError **error)
+static gboolean unknown(guint uses, const char *key, GError **error)
 {
     g_autofree char *shown = text_one_line(key, 64);
     g_autoptr(GString) keys = g_string_new(NULL);
 
-    for (; known && known->key; known++)
-        g_string_append_printf(keys, "%s%s", keys->len ? ", " : "", known->key);
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++)
+        if (rows[i].uses & uses)
+            g_string_append_printf(keys, "%s%s", keys->len ? ", " : "", rows[i].key);
     return wrong(error, "Unknown option \"%s\". Known options: %s", shown,
                  keys->len ? keys->str : "none");
 }
@@ -62,6 +76,8 @@ static gboolean check_value(const OptionRow *row, GVariant *value, GError **erro
         return g_strv_contains(row->words, g_variant_get_string(value, NULL)) ||
                wrong(error, "Option %s is \"%s\", but must be one of: %s", row->key, shown, list);
     }
+    if (!row->range)
+        return TRUE;
     number = row->type[0] == 'u' ? g_variant_get_uint32(value) : g_variant_get_uint64(value);
     return (number >= row->min && number <= row->max) ||
            wrong(error, "Option %s is %" G_GUINT64_FORMAT ", but must be %s", row->key, number,
@@ -76,7 +92,7 @@ static int by_key(gconstpointer a, gconstpointer b)
     return strcmp(g_variant_get_string(left, NULL), g_variant_get_string(right, NULL));
 }
 
-gboolean options_take(Call *call, GVariant *options, const OptionRow *known, GError **error)
+gboolean options_take(Call *call, GVariant *options, guint uses, GError **error)
 {
     g_autoptr(GPtrArray) entries = g_ptr_array_new_with_free_func((GDestroyNotify)g_variant_unref);
     g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
@@ -88,9 +104,9 @@ gboolean options_take(Call *call, GVariant *options, const OptionRow *known, GEr
 
         g_ptr_array_add(entries, g_variant_get_child_value(options, i));
         g_variant_get_child(options, i, "{&sv}", &key, &value);
-        row = find(known, key);
+        row = find(uses, key);
         if (!row)
-            return unknown(known, key, error);
+            return unknown(uses, key, error);
         if (!g_hash_table_add(seen, (gpointer)row->key))
             return wrong(error, "Option %s is given twice. Leave one out", row->key);
         if (!check_value(row, value, error))

@@ -4,20 +4,18 @@
 
 #include "daemon/call.h"
 
-typedef struct {
-    const char *key;
-    const char *type;         /* "s", "t" or "u" */
-    guint64 min, max;         /* of a number */
-    const char *range;        /* the same in words, for messages */
-    const char *const *words; /* of a text */
-} OptionRow;
+/* Which calls take an option. */
+typedef enum {
+    OPTIONS_NONE = 0,
+    OPTIONS_UPGRADE = 1 << 0,
+    OPTIONS_ROLLBACK = 1 << 1,
+    OPTIONS_CLEAN = 1 << 2,
+    OPTIONS_QUESTION = 1 << 3, /* Check and Plan, beside those of the kind that they ask about */
+} OptionUse;
 
-/* What Check, Plan and Upgrade take. */
-extern const OptionRow job_options[];
-
-/* Checks OPTIONS against a table that ends with a row without key (NULL: no key is known) and keeps
- * them in the call, sorted. Errors: INVALID_OPTION with the key and the keys that are known. */
-gboolean options_take(Call *call, GVariant *options, const OptionRow *known, GError **error);
+/* Checks OPTIONS against those of USES (of OptionUse) and keeps them in the call, sorted. Errors:
+ * INVALID_OPTION with the key and the keys that are known. */
+gboolean options_take(Call *call, GVariant *options, guint uses, GError **error);
 
 /* The value of a text option, or NULL where it is not given; the options' own. */
 const char *options_word(GVariant *options, const char *key);

@@ -1,12 +1,12 @@
 #include "daemon/server.h"
 #include "daemon/ask.h"
+#include "daemon/change.h"
 #include "daemon/daemon.h"
 #include "daemon/hold.h"
 #include "daemon/instance.h"
 #include "daemon/jobs.h"
 #include "daemon/publish.h"
 #include "daemon/target.h"
-#include "daemon/upgrade.h"
 #include "common/error.h"
 #include "common/names.h"
 #include "common/nick.h"
@@ -128,13 +128,15 @@ static const PropertyRow properties[] = {
 static const MethodRow methods[] = {
     { "Check", "sa{sv}", "a(sssss)",
       SD_BUS_PARAM(target) SD_BUS_PARAM(options) SD_BUS_PARAM(checks),
-      "org.timesten.upgrade1.check", target_prepare, ask_check },
+      "org.timesten.upgrade1.check", target_prepare_question, ask_check },
     { "Plan", "sa{sv}", "sa(ssbt)",
       SD_BUS_PARAM(target) SD_BUS_PARAM(options) SD_BUS_PARAM(method) SD_BUS_PARAM(steps),
-      "org.timesten.upgrade1.check", target_prepare, ask_plan },
+      "org.timesten.upgrade1.check", target_prepare_question, ask_plan },
     { "Upgrade", "sa{sv}", "to",
       SD_BUS_PARAM(target) SD_BUS_PARAM(options) SD_BUS_PARAM(id) SD_BUS_PARAM(job),
-      "org.timesten.upgrade1.upgrade", target_prepare, upgrade_act },
+      "org.timesten.upgrade1.upgrade", target_prepare_upgrade, change_act },
+    { "Rollback", "a{sv}", "to", SD_BUS_PARAM(options) SD_BUS_PARAM(id) SD_BUS_PARAM(job),
+      "org.timesten.upgrade1.rollback", target_prepare_rollback, change_act },
     { "Hold", "ta{sv}", "", SD_BUS_PARAM(limit_usec) SD_BUS_PARAM(options),
       "org.timesten.upgrade1.hold", hold_prepare, hold_act },
     { "Resume", "a{sv}", "", SD_BUS_PARAM(options), "org.timesten.upgrade1.hold", resume_prepare,

@@ -1,8 +1,11 @@
-/* What a call that names a target instance must satisfy: Check, Plan and Upgrade. */
+/* What a call on a Server about a change of it must satisfy, and what it is about: which kind of
+ * change, from which instance to which, by which method. */
 #pragma once
 
 #include "daemon/call.h"
 
-/* Reads (target, options) of a call on a Server and fills the call's details. Errors:
- * NO_SUCH_INSTANCE, INVALID_CONFIGURATION, INVALID_OPTION, NOT_POSSIBLE. */
-gboolean target_prepare(Call *call, GError **error);
+/* Each reads the arguments of a call and fills its details. Errors: NO_SUCH_INSTANCE,
+ * INVALID_CONFIGURATION, INVALID_OPTION, NOT_POSSIBLE, RECORD_DAMAGED. */
+gboolean target_prepare_upgrade(Call *call, GError **error);  /* target, options */
+gboolean target_prepare_rollback(Call *call, GError **error); /* options */
+gboolean target_prepare_question(Call *call, GError **error); /* target, options: Check and Plan */

@@ -64,20 +64,13 @@ static gboolean has_begun(guint64 id)
     return !summary || summary->damaged || summary->steps->len > 0;
 }
 
-static gboolean is_retried(guint64 id, const RecordSummary *summary)
-{
-    return g_strcmp0(summary->result, "needs-attention") == 0 && request_wants_retry(id);
-}
-
 /* The record first: should the wish outlive a crash, there is nothing finished any more that it
  * could reopen. */
 static gboolean take_retry(Job *job, GError **error)
 {
-    if (!job->summary->finished)
-        return !request_wants_retry(job->request->id) ||
-               request_take_retry(job->request->id, error);
-    return job_record(job, RECORD_RETRY, "-", error, NULL) &&
-           request_take_retry(job->request->id, error);
+    if (job->summary->reopened && !job_record(job, RECORD_RETRY, "-", error, NULL))
+        return FALSE;
+    return !request_wants_retry(job->request->id) || request_take_retry(job->request->id, error);
 }
 
 /* A worker may have been killed between the record's end and what comes after it. */
@@ -102,7 +95,7 @@ static gboolean run_job(guint64 id, gboolean *ret_refused, GError **error)
 
     if (!request)
         return FALSE;
-    if (before->finished && !is_retried(id, before)) {
+    if (before->finished) {
         wrap_up_again(request);
         return TRUE;
     }
@@ -133,21 +126,21 @@ static Job *job_for_question(char **words, GError **error)
     g_autoptr(JobRequest) request = g_new0(JobRequest, 1);
     g_autoptr(Inventory) inventory = inventory_load();
     const ServerConfig *server = inventory_server(inventory, words[0], error);
-    const char *method = NULL;
+    const char *kind = "upgrade", *method = "offline";
 
     if (!server)
         return NULL;
     request->server = g_strdup(words[0]);
     request->from = g_strdup(server->instance);
     request->to = g_strdup(words[1]);
-    request->kind = g_strdup("upgrade");
     request->unit = g_strdup("");
     request->options = g_variant_parse(G_VARIANT_TYPE_VARDICT, words[2], NULL, NULL, error);
     if (!request->options)
         return NULL;
-    if (!g_variant_lookup(request->options, "method", "&s", &method) || g_str_equal(method, "auto"))
-        method = "offline";
-    request->method = g_strdup(method);
+    g_variant_lookup(request->options, "kind", "&s", &kind);
+    g_variant_lookup(request->options, "method", "&s", &method);
+    request->kind = g_strdup(kind);
+    request->method = g_strdup(g_str_equal(method, "auto") ? "offline" : method);
     if (g_str_equal(request->from, request->to)) {
         g_set_error(error, TU_ERROR, TU_ERROR_NOT_POSSIBLE,
                     "Server %s is already backed by instance %s. Name another target",
@@ -226,7 +219,8 @@ static int usage(FILE *out)
           "upgrade-job plan SERVER TARGET OPTIONS\n\n"
           "The worker of timesten-upgrade. It is started by timesten-upgraded(8) as "
           "timesten-job@ID.service;\n"
-          "OPTIONS is a{sv} in GVariant's text form. Use ttctl(1) instead of calling it.\n",
+          "OPTIONS is a{sv} in GVariant's text form, its \"kind\" what is asked about. Use "
+          "ttctl(1) instead of calling it.\n",
           out);
     return out == stdout ? EXIT_SUCCESS : 2;
 }

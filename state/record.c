@@ -5,6 +5,7 @@
 #include "common/error.h"
 #include "common/file.h"
 #include "common/names.h"
+#include "state/request.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -258,7 +259,8 @@ RecordSummary *record_fold(const GPtrArray *lines)
 
 RecordSummary *record_load(guint64 id, GError **error)
 {
-    gboolean damaged;
+    /* Looked at first: the worker writes the line before it takes the wish off. */
+    gboolean wished = request_wants_retry(id), damaged;
     g_autoptr(GPtrArray) lines = record_read(id, &damaged, error);
     RecordSummary *summary;
 
@@ -266,6 +268,10 @@ RecordSummary *record_load(guint64 id, GError **error)
         return NULL;
     summary = record_fold(lines);
     summary->damaged = damaged;
+    if (wished && summary->finished && g_strcmp0(summary->result, "needs-attention") == 0) {
+        fold_retry(summary);
+        summary->reopened = TRUE;
+    }
     return summary;
 }
 

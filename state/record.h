@@ -68,8 +68,9 @@ typedef struct {
     char *boot;         /* boot id of the latest start; NULL none */
     gboolean undoing;   /* an UNDO was begun, or a FAIL came while the step "commit" was not done */
     gboolean finished;
-    char *result; /* of FINISH; NULL until then */
-    char *error;  /* bus name, NULL none; of FINISH or else the last FAIL */
+    gboolean reopened; /* it was finished, and a person's wish to go on waits for the worker */
+    char *result;      /* of FINISH; NULL until then */
+    char *error;       /* bus name, NULL none; of FINISH or else the last FAIL */
     char *message;
     guint64 started; /* first line's time; 0 none */
     guint64 finished_usec;
@@ -77,7 +78,9 @@ typedef struct {
 } RecordSummary;
 
 RecordSummary *record_fold(const GPtrArray *lines);
-RecordSummary *record_load(guint64 id, GError **error); /* read + fold */
+/* Read and folded; a wish to go on (request_retry()) counts like the line that the worker will
+ * write for it. */
+RecordSummary *record_load(guint64 id, GError **error);
 void record_summary_free(RecordSummary *summary);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(RecordSummary, record_summary_free)
 RecordStep *record_find_step(const RecordSummary *summary, const char *step);

@@ -323,6 +323,76 @@ def cancel_undoes_and_exits_25(bus):
     assert 'It is too late' in bus.run('cancel', '7').expect(22).err
 
 
+# Going back, and going on
+
+def rollback_is_followed_to_its_end(bus):
+    run = bus.run('rollback', 'main', '--allow-data-loss', '--drain=5s').expect(0)
+    assert progress_steps(run.out) == STEPS, run
+    assert 'Job 7: rollback of main: tt70 → tt60, offline' in run.out, run
+    assert 'Done: tt60 serves main again' in run.out, run
+    call = bus.calls()[-1].split()
+    assert call[0] == 'Rollback' and set(call[1:]) == {
+        'allow-data-loss=yes', 'drain-usec=5000000', 'interactive=1'}, call
+    value = json.loads(bus.run('rollback', 'main', '--json').expect(0).out)
+    assert value['job']['kind'] == 'rollback' and value['job']['result'] == 'done', value
+
+
+def refused_rollback_tells_what_would_be_lost(bus):
+    run = bus.run('rollback', 'main').expect(15)
+    assert 'Make room in /data' in run.err and '--dry-run' in run.err, run
+    assert [call for call in bus.calls() if call.startswith('Check')] == [
+        'Check  kind=rollback interactive=1'], bus.calls()
+
+
+def dry_run_changes_nothing(bus):
+    run = bus.run('rollback', 'main', '--dry-run', '--allow-data-loss').expect(15)
+    assert 'Rollback of main, method offline' in run.out and 'A rollback would be refused.' in run.out, run
+    assert re.search(r'^error +disk-space', run.out, re.M), run
+    value = json.loads(bus.run('rollback', 'main', '--dry-run', '--json').expect(15).out)
+    assert value['target'] is None and value['errors'] == 2, value
+    assert [call.split()[0] for call in bus.calls()] == ['Check', 'Check'], bus.calls()
+    assert 'allow-data-loss=yes' in bus.calls()[0] and 'kind=rollback' in bus.calls()[0], bus.calls()
+
+
+def rollback_on_a_terminal_is_confirmed(bus):
+    for answer, status in (('n\n', 25), ('\n', 25), ('\x04', 25)):
+        terminal = Terminal(bus, ['rollback', 'main', '--allow-data-loss'])
+        terminal.read('Let main go back from tt60 to tt50\\? ')
+        terminal.type(answer)
+        assert 'nothing was changed' in terminal.end().expect(status).out
+    assert not [call for call in bus.calls() if call.startswith('Rollback')], bus.calls()
+    terminal = Terminal(bus, ['rollback', 'main', '--allow-data-loss'])
+    assert 'hold-limit' in terminal.read('y/N'), 'what was found is not shown first'
+    terminal.type('y\n')
+    terminal.end().expect(0)
+    terminal = Terminal(bus, ['rollback', 'main', '--yes'])
+    assert 'y/N' not in terminal.end().expect(0).out
+
+
+def confirmation_is_not_asked_where_checks_forbid_it(bus):
+    terminal = Terminal(bus, ['rollback', 'main', '--allow-data-loss'])
+    run = terminal.end().expect(15)
+    assert 'y/N' not in run.out and 'Make room in /data' in run.out, run
+    assert not [call for call in bus.calls() if call.startswith('Rollback')], bus.calls()
+
+
+def retry_goes_on_and_is_followed(bus):
+    run = bus.run('upgrade', 'main', 'tt70').expect(20)
+    assert 'ttctl retry 7' in run.err, run
+    run = bus.run('retry', '7').expect(0)
+    assert 'Done: tt70 serves main now' in run.out, run
+    assert bus.calls()[-1] == 'Retry interactive=1', bus.calls()
+    assert 'It is fine' in bus.run('retry', '7').expect(14).err
+    bus.run('retry', '9').expect(12)
+
+
+def retry_without_waiting(bus):
+    bus.run('upgrade', 'main', 'tt70').expect(20)
+    value = json.loads(bus.run('retry', '7', '--no-wait', '--json').expect(0).out)
+    assert value['begun']['id'] == 7, value
+    bus.run('job', '7', '--follow').expect(0)
+
+
 def follow_holds_across_a_restart(bus):
     run = bus.run('upgrade', 'main', 'tt70').expect(0)
     assert os.path.exists(bus.path('died')), 'the service did not die'
@@ -419,7 +489,9 @@ def wrong_usage_exits_2(bus):
                   ('upgrade', 'main', 'tt70', '--parallel=0'), ('list', '--json=xml'),
                   ('upgrade', 'main', 'tt70', '--drain=soon'), ('hold', 'main', 'infinity'),
                   ('hold', 'main', '0'), ('hold', 'main', '5s', '--limit=6s'), ('list', '--host'),
-                  ('list', '--quiet=3'), ('list', '-Ha', '-Mb'), ('list', '-x')):
+                  ('list', '--quiet=3'), ('rollback', 'main', 'tt60'), ('retry',),
+                  ('rollback', 'main', '--parallel=2'), ('upgrade', 'main', 'tt70', '--yes'),
+                  ('upgrade', 'main', 'tt70', '--allow-data-loss'), ('retry', '7', '--dry-run'), ('list', '-Ha', '-Mb'), ('list', '-x')):
         run = bus.run(*words).expect(2)
         assert run.out == '' and 'ttctl --help' in run.err, run
     assert bus.calls() == [], bus.calls()
@@ -559,6 +631,14 @@ TESTS = {
     quiet_says_nothing_of_success: {},
     failed_upgrade_exits_by_its_error: {'End': 'failed'},
     needs_attention_is_no_success: {'End': 'needs-attention'},
+    rollback_is_followed_to_its_end: {},
+    refused_rollback_tells_what_would_be_lost: {
+        'RefuseRollback': 'org.timesten.Upgrade1.Error.ChecksFailed', 'Checks': 'failed'},
+    dry_run_changes_nothing: {'Checks': 'failed'},
+    rollback_on_a_terminal_is_confirmed: {},
+    confirmation_is_not_asked_where_checks_forbid_it: {'Checks': 'failed'},
+    retry_goes_on_and_is_followed: {'End': 'needs-attention'},
+    retry_without_waiting: {'End': 'needs-attention'},
     cancel_undoes_and_exits_25: {'PaceMSec': 200},
     follow_holds_across_a_restart: {'PaceMSec': 200, 'DieAfterMSec': 900, 'AwayMSec': 1500},
     follow_sees_an_end_that_came_while_the_service_was_away: {'DieAfterMSec': 400},

@@ -88,6 +88,7 @@ struct Mock {
     Instance instances[2];
     gboolean job_known, job_ended;
     guint64 cancelled; /* µs since the epoch */
+    guint64 retried;
 };
 
 static char *path_in(Mock *mock, const char *name)
@@ -149,7 +150,7 @@ static guint turning_step(Mock *mock, guint64 pace)
         return (mock->cancelled - mock->job.started) / pace;
     if (g_str_equal(end, "failed"))
         return STEP_IMPORT;
-    return g_str_equal(end, "needs-attention") ? STEP_RESUME : N_STEPS;
+    return g_str_equal(end, "needs-attention") && mock->retried == 0 ? STEP_RESUME : N_STEPS;
 }
 
 static void end_job(Job *job, const char *result, const char *error, const char *message,
@@ -232,7 +233,7 @@ static void model_server(Mock *mock)
     server->job = ended ? "/" : TU_JOB_PATH "/_37";
     server->held = held ? 3 : 0;
     server->deadline = held ? mock->job.started + 60 * USEC_PER_SEC : 0;
-    if (g_str_equal(mock->job.result, "done")) {
+    if (g_str_equal(mock->job.result, "done") && g_str_equal(mock->job.kind, "upgrade")) {
         server->instance = "tt70";
         server->release = "7.0.6";
         server->previous = "tt60";
@@ -281,6 +282,7 @@ static char *words_of_options(sd_bus_message *call)
     const char *key, *type, *word;
     guint64 big;
     guint32 small;
+    int flag;
 
     sd_bus_message_enter_container(call, 'a', "{sv}");
     while (sd_bus_message_enter_container(call, 'e', "sv") > 0) {
@@ -292,6 +294,8 @@ static char *words_of_options(sd_bus_message *call)
             g_string_append_printf(text, " %s=%" G_GUINT64_FORMAT, key, big);
         else if (*type == 'u' && sd_bus_message_read(call, "v", "u", &small) >= 0)
             g_string_append_printf(text, " %s=%u", key, small);
+        else if (*type == 'b' && sd_bus_message_read(call, "v", "b", &flag) >= 0)
+            g_string_append_printf(text, " %s=%s", key, flag ? "yes" : "no");
         sd_bus_message_exit_container(call);
     }
     sd_bus_message_exit_container(call);
@@ -345,6 +349,22 @@ static int on_plan(sd_bus_message *call, void *data, sd_bus_error *error)
 
 static void know_job(Mock *mock);
 
+static int begin_job(Mock *mock, sd_bus_message *call, const char *kind, const char *from,
+                     const char *to)
+{
+    g_usleep(script_number(mock, "UpgradeTakesMSec", 0) * 1000);
+    mock->job.kind = (char *)kind;
+    mock->job.from = (char *)from;
+    mock->job.to = (char *)to;
+    mock->retried = 0;
+    mock->job.started = g_get_real_time();
+    store_time(mock, "started", mock->job.started);
+    mock->job_ended = FALSE;
+    mock->cancelled = 0;
+    know_job(mock);
+    return sd_bus_reply_method_return(call, "to", mock->job.id, TU_JOB_PATH "/_37");
+}
+
 static int on_upgrade(sd_bus_message *call, void *data, sd_bus_error *error)
 {
     Mock *mock = ((Server *)data)->mock;
@@ -354,15 +374,17 @@ static int on_upgrade(sd_bus_message *call, void *data, sd_bus_error *error)
     sd_bus_message_read(call, "s", &target);
     g_autofree char *options = words_of_options(call);
     note_call(mock, call, "Upgrade %s%s", target, options);
-    if (r < 0)
-        return r;
-    g_usleep(script_number(mock, "UpgradeTakesMSec", 0) * 1000);
-    mock->job.started = g_get_real_time();
-    store_time(mock, "started", mock->job.started);
-    mock->job_ended = FALSE;
-    mock->cancelled = 0;
-    know_job(mock);
-    return sd_bus_reply_method_return(call, "to", mock->job.id, TU_JOB_PATH "/_37");
+    return r < 0 ? r : begin_job(mock, call, "upgrade", "tt60", "tt70");
+}
+
+static int on_rollback(sd_bus_message *call, void *data, sd_bus_error *error)
+{
+    Mock *mock = ((Server *)data)->mock;
+    int r = refuse(mock, "RefuseRollback", error);
+    g_autofree char *options = words_of_options(call);
+
+    note_call(mock, call, "Rollback%s", options);
+    return r < 0 ? r : begin_job(mock, call, "rollback", "tt70", "tt60");
 }
 
 static int on_hold(sd_bus_message *call, void *data, sd_bus_error *error)
@@ -402,6 +424,22 @@ static int on_cancel(sd_bus_message *call, void *data, sd_bus_error *error)
     return sd_bus_reply_method_return(call, NULL);
 }
 
+static int on_retry(sd_bus_message *call, void *data, sd_bus_error *error)
+{
+    Mock *mock = ((Job *)data)->mock;
+
+    note_call(mock, call, "Retry");
+    if (!g_str_equal(mock->job.result, "needs-attention"))
+        return sd_bus_error_set(error, "org.timesten.Upgrade1.Error.NotPossible", "It is fine");
+    mock->retried = g_get_real_time();
+    store_time(mock, "retried", mock->retried);
+    mock->job.started = mock->retried; /* so that there is something to follow */
+    store_time(mock, "started", mock->retried);
+    mock->job_ended = FALSE;
+    model_job(mock);
+    return sd_bus_reply_method_return(call, NULL);
+}
+
 #define CHANGES          SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE
 #define IN(type, member) offsetof(type, member)
 
@@ -427,6 +465,7 @@ static const sd_bus_vtable job_vtable[] = {
     SD_BUS_PROPERTY("CanCancel", "b", NULL, IN(Job, can_cancel), CHANGES),
     SD_BUS_PROPERTY("OfTheFuture", "t", NULL, IN(Job, id), 0),
     SD_BUS_METHOD("Cancel", "a{sv}", "", on_cancel, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("Retry", "a{sv}", "", on_retry, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_VTABLE_END,
 };
 
@@ -448,6 +487,7 @@ static const sd_bus_vtable server_vtable[] = {
     SD_BUS_METHOD("Check", "sa{sv}", "a(sssss)", on_check, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Plan", "sa{sv}", "sa(ssbt)", on_plan, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Upgrade", "sa{sv}", "to", on_upgrade, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("Rollback", "a{sv}", "to", on_rollback, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Hold", "ta{sv}", "", on_hold, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Resume", "a{sv}", "", on_resume, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_VTABLE_END,
@@ -652,7 +692,7 @@ static void fill(Mock *mock)
                        .from = "tt60",
                        .to = "tt70",
                        .method = "offline" };
-    mock->servers[0] = (Server){ mock, "main", "serving", "tt60", "6.0.8", "", "relay",
+    mock->servers[0] = (Server){ mock, "main", "serving", "tt60", "6.0.8", "tt50", "relay",
                                  "/",  16002,  databases, 12,     0,       0 };
     mock->servers[1] = (Server){ mock, "spare", "stopped", "tt70", "7.0.6", "", "relay",
                                  "/",  16003,   nothing,   0,      0,       0 };
@@ -683,6 +723,7 @@ static void serve(Mock *mock)
                                  instance_vtable, &mock->instances[i]);
     }
     mock->cancelled = load_time(mock, "cancelled");
+    mock->retried = load_time(mock, "retried");
     mock->job.started = load_time(mock, "started");
     if (mock->job.started > 0)
         know_job(mock);

@@ -12,6 +12,7 @@
 #include "state/backing.h"
 #include "state/progress.h"
 #include "state/record.h"
+#include "state/request.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -130,6 +131,13 @@ static void write_plan(guint64 id)
     write_line(id, RECORD_BEGIN, "check", NULL, NULL);
 }
 
+static gboolean is_retried(guint64 id)
+{
+    g_autoptr(RecordSummary) summary = record_load(id, NULL);
+
+    return summary && summary->reopened;
+}
+
 static void refuse(guint64 id)
 {
     g_autoptr(GError) error = NULL;
@@ -163,6 +171,15 @@ static const char *run_worker(Fake *fake, const char *unit, guint64 id)
         return "failed";
     }
     set_unit(fake, unit, "activating");
+    if (is_retried(id)) {
+        g_autoptr(GError) problem = NULL;
+
+        write_line(id, RECORD_RETRY, "-", NULL, NULL);
+        if (!request_take_retry(id, &problem))
+            g_error("%s", problem->message);
+        set_unit(fake, unit, "active");
+        return "done";
+    }
     write_plan(id);
     if (g_str_equal(fake->start, "refuse")) {
         refuse(id);
@@ -412,9 +429,12 @@ static int on_commit(sd_bus_message *m, void *data, sd_bus_error *error)
 {
     Backing backing = { .job = 1, .since = 1 };
     g_autoptr(GError) problem = NULL;
+    const char *server;
 
-    sd_bus_message_read(m, "ss", &backing.instance, &backing.previous);
-    if (!backing_commit("main", &backing, &problem))
+    sd_bus_message_read(m, "sss", &server, &backing.instance, &backing.previous);
+    if (!*backing.previous)
+        backing.previous = NULL;
+    if (!backing_commit(server, &backing, &problem))
         g_error("%s", problem->message);
     return sd_bus_reply_method_return(m, NULL);
 }
@@ -427,7 +447,7 @@ static const sd_bus_vtable orders[] = {
     SD_BUS_METHOD("Flood", "u", "", on_flood, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Flooded", "", "u", on_flooded, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Keeper", "suut", "", on_keeper, SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_METHOD("Commit", "ss", "", on_commit, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("Commit", "sss", "", on_commit, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Record", "tusss", "", on_record, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Progress", "tssd", "", on_progress, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_VTABLE_END,

@@ -1,8 +1,6 @@
-#include "daemon/upgrade.h"
+#include "daemon/start.h"
 #include "daemon/daemon.h"
 #include "daemon/log.h"
-#include "daemon/options.h"
-#include "daemon/server.h"
 #include "common/error.h"
 #include "common/names.h"
 #include "common/text.h"
@@ -18,6 +16,7 @@ struct Start {
     UnitCall *systemd; /* StartUnit, then perhaps a look at the unit */
     char *result;      /* systemd's word for the start; NULL: not yet */
     gboolean dead;     /* the worker neither runs nor will */
+    gboolean retry;    /* of a job that had ended */
     sd_event_source *patience, *again;
 };
 
@@ -33,9 +32,10 @@ static void start_free(struct Start *start)
 
 /* --- answers ---------------------------------------------------------------------------------- */
 
+/* Whoever asked for a job is told which; whoever named one knows. */
 static void answer_one(Call *call, const Job *job)
 {
-    call_reply(call, g_variant_new("(to)", job->id, job->object.path));
+    call_reply(call, *call->row->out ? g_variant_new("(to)", job->id, job->object.path) : NULL);
 }
 
 static void accept(Job *job)
@@ -73,8 +73,19 @@ static void refuse_as_recorded(Job *job)
     refuse(job, error);
 }
 
-/* The worker never came to say anything. The wish to cancel keeps a reboot from beginning now and
- * without anybody asking what was refused today. */
+/* Keeps a reboot from beginning then and without anybody asking what was refused today: a job that
+ * had ended stays as it was, a new one is cancelled. */
+static void withdraw(Job *job)
+{
+    g_autoptr(GError) problem = NULL;
+
+    if (!(job->start->retry ? request_take_retry(job->id, &problem)
+                            : request_cancel(job->id, job->request->uid, &problem)))
+        log_line(LOG_ERR, &(LogFields){ .server = job->request->server, .job = job->id },
+                 "%s. Remove the job's directory, or it begins at the next boot", problem->message);
+}
+
+/* The worker never came to say anything. */
 static void refuse_dead(Job *job)
 {
     g_autoptr(GError) error =
@@ -82,18 +93,15 @@ static void refuse_dead(Job *job)
                     "The worker of job %" G_GUINT64_FORMAT " could not be started (%s). "
                     "journalctl -u timesten-job@%" G_GUINT64_FORMAT ".service tells more",
                     job->id, job->start->result, job->id);
-    g_autoptr(GError) problem = NULL;
 
-    if (!request_cancel(job->id, job->request->uid, &problem))
-        log_line(LOG_ERR, &(LogFields){ .server = job->request->server, .job = job->id },
-                 "%s. Remove the job's directory, or it begins at the next boot", problem->message);
+    withdraw(job);
     refuse(job, error);
     job_refresh(job);
 }
 
 /* --- what became of the worker ---------------------------------------------------------------- */
 
-void upgrade_look(Job *job)
+void start_look(Job *job)
 {
     struct Start *start = job->start;
 
@@ -170,7 +178,7 @@ static int on_patience(sd_event_source *source, guint64 usec, void *data)
     return 0;
 }
 
-static void start_worker(Job *job, Call *call)
+void start_worker(Job *job, Call *call, gboolean retry)
 {
     Daemon *daemon = job->object.daemon;
     g_autofree char *unit = unit_job(job->id);
@@ -178,6 +186,7 @@ static void start_worker(Job *job, Call *call)
 
     start->calls = g_ptr_array_new();
     g_ptr_array_add(start->calls, call);
+    start->retry = retry;
     job->start = start;
     sd_event_add_time_relative(daemon->event, &start->patience, CLOCK_MONOTONIC, PATIENCE_USEC, 0,
                                on_patience, job);
@@ -189,76 +198,26 @@ static void start_worker(Job *job, Call *call)
     }
 }
 
-/* --- the method ------------------------------------------------------------------------------- */
-
-static gboolean is_same(const Job *job, const Call *call)
+void start_join(Job *job, Call *call)
 {
-    const JobRequest *request = job->request;
-
-    return g_str_equal(request->kind, "upgrade") && g_str_equal(request->to, call->to) &&
-           g_str_equal(request->method, call->method) &&
-           options_same(request->options, call->options);
+    if (job->start)
+        g_ptr_array_add(job->start->calls, call);
+    else
+        answer_one(call, job);
 }
 
-static Job *create(Call *call, GError **error)
+gboolean start_is_retry(const Job *job)
 {
-    g_autofree char *unit = NULL;
-    JobRequest request = {
-        .kind = (char *)"upgrade",
-        .server = call->server,
-        .from = call->from,
-        .to = call->to,
-        .method = call->method,
-        .options = call->options,
-        .uid = call_person(call),
-        .created = g_get_real_time(),
-    };
-
-    request.pid = call_process(call, &unit);
-    request.unit = unit;
-    if (!request_create(&request, error))
-        return NULL;
-    log_line(LOG_NOTICE, &(LogFields){ .server = call->server, .job = request.id },
-             "Job %" G_GUINT64_FORMAT ": upgrade of server %s from %s to %s, asked for by user %u",
-             request.id, call->server, call->from, call->to, request.uid);
-    return jobs_add(call->object->daemon, request.id);
+    return job->start && job->start->retry;
 }
 
-void upgrade_act(Call *call)
-{
-    Daemon *daemon = call->object->daemon;
-    const Server *server = (const Server *)call->object;
-    Job *job = jobs_unfinished(daemon, call->server);
-    g_autoptr(GError) error = NULL;
-
-    if (job && is_same(job, call)) {
-        if (job->start)
-            g_ptr_array_add(job->start->calls, call);
-        else
-            answer_one(call, job);
-    } else if (job) {
-        call_fail_with(call, TU_ERROR_BUSY,
-                       "Job %" G_GUINT64_FORMAT " works on server %s already. "
-                       "Wait for its end, or cancel it",
-                       job->id, call->server);
-    } else if (server->under_control) {
-        call_fail_with(call, TU_ERROR_BUSY,
-                       "Server %s is being held or resumed at this moment. Try again",
-                       call->server);
-    } else if ((job = create(call, &error))) {
-        start_worker(job, call);
-    } else {
-        call_fail(call, error);
-    }
-}
-
-void upgrade_drop(Job *job)
+void start_drop(Job *job)
 {
     if (job->start)
         start_free(g_steal_pointer(&job->start));
 }
 
-void upgrade_forget(Job *job)
+void start_forget(Job *job)
 {
     g_autoptr(GError) error = NULL;
 

@@ -1,0 +1,64 @@
+#include "daemon/change.h"
+#include "daemon/daemon.h"
+#include "daemon/jobs.h"
+#include "daemon/log.h"
+#include "daemon/options.h"
+#include "daemon/server.h"
+#include "daemon/start.h"
+#include "common/error.h"
+
+static gboolean is_same(const Job *job, const Call *call)
+{
+    const JobRequest *request = job->request;
+
+    return g_str_equal(request->kind, call->kind) && g_str_equal(request->to, call->to) &&
+           g_str_equal(request->method, call->method) &&
+           options_same(request->options, call->options);
+}
+
+static Job *create(Call *call, GError **error)
+{
+    g_autofree char *unit = NULL;
+    JobRequest request = {
+        .kind = (char *)call->kind,
+        .server = call->server,
+        .from = call->from,
+        .to = call->to,
+        .method = call->method,
+        .options = call->options,
+        .uid = call_person(call),
+        .created = g_get_real_time(),
+    };
+
+    request.pid = call_process(call, &unit);
+    request.unit = unit;
+    if (!request_create(&request, error))
+        return NULL;
+    log_line(LOG_NOTICE, &(LogFields){ .server = call->server, .job = request.id },
+             "Job %" G_GUINT64_FORMAT ": %s of server %s from %s to %s, asked for by user %u",
+             request.id, call->kind, call->server, call->from, call->to, request.uid);
+    return jobs_add(call->object->daemon, request.id);
+}
+
+void change_act(Call *call)
+{
+    const Server *server = (const Server *)call->object;
+    Job *job = jobs_unfinished(call->object->daemon, call->server);
+    g_autoptr(GError) error = NULL;
+
+    if (job && is_same(job, call))
+        start_join(job, call);
+    else if (job)
+        call_fail_with(call, TU_ERROR_BUSY,
+                       "Job %" G_GUINT64_FORMAT " works on server %s already. "
+                       "Wait for its end, or cancel it",
+                       job->id, call->server);
+    else if (server->under_control)
+        call_fail_with(call, TU_ERROR_BUSY,
+                       "Server %s is being held or resumed at this moment. Try again",
+                       call->server);
+    else if ((job = create(call, &error)))
+        start_worker(job, call, FALSE);
+    else
+        call_fail(call, error);
+}

@@ -1,0 +1,6 @@
+/* Upgrade and Rollback: a new job, or the one that is at work where it is the same request. */
+#pragma once
+
+#include "daemon/call.h"
+
+void change_act(Call *call);
