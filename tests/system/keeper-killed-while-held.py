@@ -22,7 +22,8 @@ def test(world):
         world.run("kill", "-9", keeper)
         wait_until(lambda: world.unit("timesten-server@main.service", "MainPID") not in ("0", keeper), 10, "a new keeper")
         wait_until(lambda: server(world)["State"] == "held", 10, "the new keeper to hold")
-        equal(server(world)["HoldDeadline"], deadline, "the deadline, which a crash must not move")
+        # Kept on the clock that no one can set, so as wall-clock time it comes back to within its last digits.
+        check(abs(server(world)["HoldDeadline"] - deadline) < 100_000, "a crash moved the deadline")
         equal(server(world)["Held"], 6, "waiting connects")
     time.sleep(1)
     equal(server(world)["Sessions"], 0, "sessions let through while held")
