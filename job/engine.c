@@ -72,7 +72,13 @@ static gboolean undo_step(Job *job, const StepType *type, GError **error)
     job->at = type->id;
     journal_line(job, &(JournalFields){ LOG_INFO, NULL, NULL, NULL }, "Undoing step %s", type->id);
     meter_step(job->meter, "undoing", type->id);
-    for (guint attempt = 0; attempt < ATTEMPTS; attempt++) {
+    /* Rule 5 holds for the undo too: what workers died in before counts. */
+    g_set_error(&problem, TU_ERROR, TU_ERROR_FAILED,
+                "Undoing step %s was begun %d times and never ended: the worker died in it each "
+                "time. See journalctl -u timesten-job@%s",
+                type->id, ATTEMPTS, job->tag);
+    for (guint attempt = record_find_step(job->summary, type->id)->undo_attempts;
+         attempt < ATTEMPTS; attempt++) {
         g_clear_error(&problem);
         if (!job_record(job, RECORD_UNDO, type->id, error, NULL))
             return FALSE;
