@@ -120,7 +120,10 @@ class CrashWorld(World):
         points = self.points()
         self.stop_and_check(report, result)
         if result == "done":
-            self.references["done"] = self.look(number)
+            # Units of a job are gone a moment after its end.
+            self.references["done"] = wait_until(
+                lambda: not any(line.startswith("unit ") for line in self.look(number)) and self.look(number), 5,
+                "the units of the job to be gone")
         say(f"  undisturbed: {len(points)} points, {result} in {time.monotonic() - began:.1f} s"
             + (f" ({job['Error'][1]})" if result != "done" else ""))
         self.judge(number, result, None)
@@ -149,7 +152,10 @@ class CrashWorld(World):
     def wait_record(self, number, timeout=60):
         """Waits for the end of a record on the disk, whoever else is up; gives its result."""
         def ended():
-            lines = self.read(f"{STATE}/jobs/{number}/record").splitlines()
+            try:
+                lines = self.read(f"{STATE}/jobs/{number}/record").splitlines()
+            except FileNotFoundError:  # no worker has begun it yet
+                return None
             return lines and lines[-1].split(" ")[3:4] == ["finish"] and re.search(r'result="([^"]*)"', lines[-1]).group(1)
         return wait_until(ended, timeout, f"job {number} to end", 0.1)
 

@@ -70,6 +70,21 @@ def utility_killed(world, instance, step, name, wanted):
     return result
 
 
+def output_removed(world, line):
+    """What was printed is gone before it could be compared: nothing may be committed."""
+    world.arm(at=f"{line}.1", when="after", action="stop")
+    clients = world.start_clients(3, reconnect_every=8, think_ms=10)
+    world.settle(clients)
+    number = world.upgrade_unheard()
+    world.wait_shot()
+    world.shell(f"rm /run/timesten-upgrade/job/{number}/*port-orders.out")
+    world.go_on()
+    result = world.wait_record(number)
+    equal(result, "failed", "the result")
+    world.judge(number, result, clients)
+    return result
+
+
 def plan(points):
     """(what it is called, function of the world). The short form gives each step one of the events in turn."""
     events = events_of(points)
@@ -79,12 +94,16 @@ def plan(points):
         chosen = list(EVENTS) if LONG else [list(EVENTS)[place % len(EVENTS)]]
         found += [(f"{event} in {step}", lambda world, line=line, event=event: one(world, f"{line}.1", "after", event))
                   for event in chosen]
+    end = next(line for line, (event, _) in events.items() if event == "finish")
+    points = [one for one in points if int(one[0].split(".")[0]) < end]  # behind it their number is a matter of luck
     asked = [point for kind in UNDER_WAY
              for point in [one for one in points if one[1].startswith(kind)][-1 if not LONG else 0:]]
     found += [(f"PID 1 executes itself anew while it works on {what}",
                lambda world, name=name: one(world, name, "after", "PID 1 executes itself anew")) for name, what in asked]
     found += [(f"{name} is killed in {step}", lambda world, row=(instance, step, name, wanted): utility_killed(world, *row))
               for instance, step, name, wanted in UTILITIES]
+    verify = next(line for line, event in events.items() if event == ("begin", "verify"))
+    found.append(("what export and import printed is removed", lambda world: output_removed(world, verify)))
     return found
 
 

@@ -35,7 +35,8 @@ def sample(points, count, always):
 
 
 def chosen(points, count, always):
-    """What to run: TU_POINTS="47.3:before …" by hand, TU_PART="1/2" of all under --long, else the sample."""
+    """What to run: TU_POINTS="47.3:before …" by hand, TU_PART="1/2" of all under --long (TU_SKIP=N: without the first N),
+    else the sample."""
     if os.environ.get("TU_POINTS"):
         wanted = [one.split(":") for one in os.environ["TU_POINTS"].split()]
         known = dict(points)
@@ -43,7 +44,7 @@ def chosen(points, count, always):
     if not LONG:
         return sample(points, count, always)
     part, parts = map(int, os.environ.get("TU_PART", "1/1").split("/"))
-    return list(variants(points))[part - 1::parts]
+    return list(variants(points))[part - 1::parts][int(os.environ.get("TU_SKIP", "0")):]
 
 
 def one_run(world, name, when, allowed, values=None):
