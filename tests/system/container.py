@@ -208,7 +208,7 @@ class Container:
         words = list(map(str, words))
         if user:
             words = ["runuser", "-u", user, "--", *words]
-        return ["nsenter", "-t", str(self.pid), "-a", "--", *words]
+        return ["nsenter", "-t", str(self.pid), "-a", "-r", "-w", "--", *words]
 
     def run(self, *words, user=None, check=True, timeout=60, input=None, env=None):
         """Runs a command inside; CHECK makes any exit but 0 a failure of the test."""
