@@ -107,6 +107,8 @@ Answer application_run(Application *application, const char *sql, gint64 timeout
         }
         message = message_parse(reply);
         application->affected = message_number(message, "rows");
+        g_free(application->kind);
+        application->kind = g_strdup(message_get(message, "kind"));
         if (strcmp(message->verb, "OK") == 0)
             return ANSWER_OK;
         keep_error(application, (int)message_number(message, "number"),
@@ -133,6 +135,7 @@ void application_clear(Application *application)
     application_close(application);
     g_clear_pointer(&application->release, g_free);
     g_clear_pointer(&application->error, g_free);
+    g_clear_pointer(&application->kind, g_free);
 }
 
 char *payload_of(gint64 id, gint64 sequence)

@@ -39,6 +39,7 @@ typedef struct {
     int number;    /* of the last error, TimesTen's where it has one, else errno */
     char *error;   /* its words */
     gint64 affected;
+    char *kind; /* of the last statement, as the server names it; NULL: it did not say */
 } Application;
 
 Attempt application_connect(Application *application, const Server *server, gint64 timeout_ms);

@@ -10,6 +10,7 @@ int ttbackup_main(int argc, char **argv);
 int ttdaemonadmin_main(int argc, char **argv);
 int ttdestroy_main(int argc, char **argv);
 int ttisql_main(int argc, char **argv);
+int ttisqlcs_main(int argc, char **argv);
 int ttmigrate_main(int argc, char **argv);
 int ttrepadmin_main(int argc, char **argv);
 int ttrestore_main(int argc, char **argv);

@@ -132,29 +132,33 @@ static Target *target_of_attributes(GHashTable *attributes, const char *dsn, GEr
     return target;
 }
 
+/* The attributes of a connection string; a bare word is a DSN. */
+static GHashTable *parse_connection(const char *text)
+{
+    GHashTable *attributes = attributes_new();
+    g_auto(GStrv) parts = g_strsplit(text, ";", -1);
+
+    if (!strchr(text, '='))
+        attribute_add(attributes, "dsn", text);
+    for (guint i = 0; parts[i]; i++) {
+        char *equals = strchr(parts[i], '=');
+
+        if (!equals)
+            continue;
+        *equals = '\0';
+        attribute_add(attributes, parts[i], equals + 1);
+    }
+    return attributes;
+}
+
 Target *target_find(const Instance *instance, const char *text, gboolean system_only,
                     GError **error)
 {
-    g_autoptr(GHashTable) attributes = attributes_new();
+    g_autoptr(GHashTable) attributes = parse_connection(text);
     g_autofree char *mine = system_only ? NULL : user_ini();
     g_autofree char *shared = system_ini(instance);
-    g_autofree char *dsn = NULL;
+    g_autofree char *dsn = g_strdup(g_hash_table_lookup(attributes, "dsn"));
 
-    if (strchr(text, '=')) {
-        g_auto(GStrv) parts = g_strsplit(text, ";", -1);
-
-        for (guint i = 0; parts[i]; i++) {
-            char *equals = strchr(parts[i], '=');
-
-            if (!equals)
-                continue;
-            *equals = '\0';
-            attribute_add(attributes, parts[i], equals + 1);
-        }
-        dsn = g_strdup(g_hash_table_lookup(attributes, "dsn"));
-    } else {
-        dsn = g_strdup(text);
-    }
     if (!dsn || !*dsn ||
         (!read_section(mine, dsn, attributes) && !read_section(shared, dsn, attributes))) {
         failure_set(error, TT_NO_DSN, "Data source name not found and no default driver specified");
@@ -172,4 +176,43 @@ Target *target_of_path(const char *path)
     target->dsn = g_strdup("");
     target->data_store = g_strdup(path);
     return target;
+}
+
+void remote_free(Remote *remote)
+{
+    if (!remote)
+        return;
+    g_free(remote->host);
+    g_free(remote->dsn);
+    g_free(remote);
+}
+
+Remote *remote_find(const Instance *instance, const char *text, GError **error)
+{
+    g_autoptr(GHashTable) attributes = parse_connection(text);
+    g_autofree char *mine = user_ini();
+    g_autofree char *shared = system_ini(instance);
+    const char *dsn = g_hash_table_lookup(attributes, "dsn");
+    const char *host, *port, *timeout;
+    g_autoptr(Remote) remote = g_new0(Remote, 1);
+    guint64 number = 0;
+
+    if (dsn && !read_section(mine, dsn, attributes) && !read_section(shared, dsn, attributes)) {
+        failure_set(error, TT_NO_DSN, "Data source name not found and no default driver specified");
+        return NULL;
+    }
+    host = g_hash_table_lookup(attributes, "ttc_server");
+    port = g_hash_table_lookup(attributes, "tcp_port");
+    timeout = g_hash_table_lookup(attributes, "ttc_timeout");
+    remote->host = g_strdup(host);
+    remote->dsn = g_strdup(g_hash_table_lookup(attributes, "ttc_server_dsn"));
+    remote->timeout_s = timeout ? (guint)g_ascii_strtoull(timeout, NULL, 10) : 60;
+    if (!host || !remote->dsn || !port ||
+        !g_ascii_string_to_unsigned(port, 10, 1, G_MAXUINT16, &number, NULL)) {
+        failure_set(error, TT_BAD_VALUE,
+                    "A client needs TTC_Server, TTC_Server_DSN and a TCP_Port of 1 to 65535");
+        return NULL;
+    }
+    remote->port = (guint16)number;
+    return g_steal_pointer(&remote);
 }

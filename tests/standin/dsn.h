@@ -16,5 +16,20 @@ typedef struct {
 Target *target_find(const Instance *instance, const char *text, gboolean system_only,
                     GError **error);
 Target *target_of_path(const char *path);
+
+/* What a client needs to know of a database behind a server. */
+typedef struct {
+    char *host;
+    guint16 port;
+    char *dsn;       /* on the server */
+    guint timeout_s; /* TTC_Timeout: the longest wait for an answer; 60 unless told */
+} Remote;
+
+/* TEXT is a client DSN, "DSN=x;…", or "TTC_Server=h;TTC_Server_DSN=d;TCP_Port=n" without any DSN.
+ * Errors: TT_NO_DSN, TT_BAD_VALUE. */
+Remote *remote_find(const Instance *instance, const char *text, GError **error);
+void remote_free(Remote *remote);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Remote, remote_free)
+
 void target_free(Target *target);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Target, target_free)

@@ -33,9 +33,10 @@ enum {
     TT_LOADED = 12028,
     TT_UNLOADED = 12029,
     TT_IN_USE = 12030,
-    TT_POLICY = 12035,  /* G: the RAM policy does not allow it */
-    TT_CLIENT = 47050,  /* G: release of the client not accepted */
-    TT_PROTOCOL = 47001 /* G: the peer said something senseless */
+    TT_POLICY = 12035,      /* G: the RAM policy does not allow it */
+    TT_UNREACHABLE = 47045, /* G: the client cannot connect to the server */
+    TT_CLIENT = 47050,      /* G: release of the client not accepted */
+    TT_PROTOCOL = 47001     /* G: the peer said something senseless */
 };
 
 /* The number of an error of any domain; TT_FILE for those of other libraries. */

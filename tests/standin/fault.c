@@ -75,8 +75,14 @@ static gboolean note_firing(const char *home, const char *line, const char *coun
 /* Lines that a process looks for while it runs must not be used up by its start. */
 static gboolean is_for_later(GHashTable *found)
 {
-    return g_hash_table_contains(found, "refuse") || g_hash_table_contains(found, "never-answer") ||
-           g_hash_table_contains(found, "ignore-stop");
+    static const char *const later[] = { "refuse", "never-answer", "garbage", "hang-up",
+                                         "ignore-stop" };
+
+    for (guint i = 0; i < G_N_ELEMENTS(later); i++) {
+        if (g_hash_table_contains(found, later[i]))
+            return TRUE;
+    }
+    return FALSE;
 }
 
 static GHashTable *find(const char *home, const char *command, char **arguments, const char *action)

@@ -22,6 +22,7 @@ static const struct {
     { "ttDaemonAdmin", ttdaemonadmin_main },
     { "ttDestroy", ttdestroy_main },
     { "ttIsql", ttisql_main },
+    { "ttIsqlCS", ttisqlcs_main },
     { "ttMigrate", ttmigrate_main },
     { "ttRepAdmin", ttrepadmin_main },
     { "ttRestore", ttrestore_main },

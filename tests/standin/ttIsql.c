@@ -1,5 +1,6 @@
-/* ttIsql: SQL and built-in procedures on one database. Its exit status tells of the first connect
- * only; that a command failed stands in the output and nowhere else (facts 3.8).
+/* ttIsql: SQL and built-in procedures on one database, and ttIsqlCS, the same by way of a TimesTen
+ * Server. The exit status tells of the first connect only; that a command failed stands in the
+ * output and nowhere else (facts 3.8).
  */
 #include "commands.h"
 
@@ -8,15 +9,16 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "application.h"
 #include "arguments.h"
 #include "failure.h"
 #include "session.h"
 
 static const char usage[] = "Usage:\n"
-                            "  ttIsql [-f <filename>] [-v <verbosity>] [-e <commands>] "
+                            "  ttIsql[CS] [-f <filename>] [-v <verbosity>] [-e <commands>] "
                             "[-interactive] [-N <encoding>] [-wait]\n"
                             "         {<DSN> | -connStr <connection_string>}\n"
-                            "  ttIsql {-h | -help | -?} | {-V | -version}\n";
+                            "  ttIsql[CS] {-h | -help | -?} | {-V | -version}\n";
 
 static const Option options[] = { { "-f", 1 },       { "-v", 0, .attached = TRUE, .spaced = TRUE },
                                   { "-e", 1 },       { "-interactive", 0 },
@@ -24,7 +26,9 @@ static const Option options[] = { { "-f", 1 },       { "-v", 0, .attached = TRUE
                                   { "-connStr", 1 }, { NULL } };
 
 typedef struct {
-    Session *session;
+    Session *session;   /* ttIsql */
+    Remote *remote;     /* ttIsqlCS */
+    Application client; /* likewise */
     guint verbosity;
     gboolean echo; /* commands from a file are shown at verbosity 2 and up */
 } Shell;
@@ -57,6 +61,58 @@ static void print_result(const SessionResult *result)
                result->affected == 1 ? "" : "s", verbs[result->kind]);
 }
 
+static void print_remote_row(char **values, guint n, gpointer data)
+{
+    print_row(values, n, data);
+}
+
+/* The client's own troubles have numbers of ours; an error without one is no answer of a server. */
+static void client_failure(const Application *client, gboolean connected, gboolean answered,
+                           GError **error)
+{
+    int number = answered ? (client->number ? client->number : TT_PROTOCOL)
+                          : (connected ? TT_CONNECTION_LOST : TT_UNREACHABLE);
+
+    failure_set(error, number, "%s%s",
+                answered && client->number ? ""
+                : answered                 ? "The server answered with nonsense: "
+                : connected                ? "Connection to the server lost: "
+                                           : "Cannot connect to the server: ",
+                client->error ? client->error : "no reason given");
+}
+
+static gboolean run_remote(Shell *shell, const char *statement, SessionResult *ret, GError **error)
+{
+    static const struct {
+        const char *name;
+        SqlKind kind;
+    } kinds[] = { { "select", SQL_SELECT },
+                  { "insert", SQL_INSERT },
+                  { "update", SQL_UPDATE },
+                  { "delete", SQL_DELETE } };
+    Application *client = &shell->client;
+    Answer answer = application_run(client, statement, shell->remote->timeout_s * 1000LL,
+                                    print_remote_row, NULL);
+
+    if (answer != ANSWER_OK) {
+        client_failure(client, TRUE, answer == ANSWER_ERROR, error);
+        return FALSE;
+    }
+    *ret = (SessionResult){ .kind = SQL_OTHER, .affected = client->affected };
+    for (guint i = 0; client->kind && i < G_N_ELEMENTS(kinds); i++) {
+        if (strcmp(client->kind, kinds[i].name) == 0)
+            ret->kind = kinds[i].kind;
+    }
+    return TRUE;
+}
+
+static gboolean run_statement(Shell *shell, const char *statement, SessionResult *ret,
+                              GError **error)
+{
+    return shell->remote ? run_remote(shell, statement, ret, error)
+                         : session_run(shell->session, statement, print_row, NULL, ret, error);
+}
+
 /* FALSE: the shell is to end. */
 static gboolean run_command(Shell *shell, const char *command)
 {
@@ -72,7 +128,7 @@ static gboolean run_command(Shell *shell, const char *command)
         shell->verbosity = (guint)atoi(text + 10);
         return TRUE;
     }
-    if (!session_run(shell->session, text, print_row, NULL, &result, &error))
+    if (!run_statement(shell, text, &result, &error))
         print_error(error);
     else if (shell->verbosity >= 2)
         print_result(&result);
@@ -120,19 +176,49 @@ static void run_input(Shell *shell)
     run_script(shell, pending->str);
 }
 
-static Session *connect_to(const Instance *instance, const char *database, gboolean wait)
+static gboolean connect_direct(Shell *shell, const Instance *instance, const char *database,
+                               GError **error)
 {
     static const SessionKind kind = { .type = "Process", .name = "ttIsql" };
+    g_autoptr(Target) target = target_find(instance, database, FALSE, error);
 
+    shell->session = target ? session_open(instance, target, &kind, error) : NULL;
+    return shell->session != NULL;
+}
+
+static gboolean connect_server(Shell *shell, const Instance *instance, const char *database,
+                               GError **error)
+{
+    Server server = { .release = instance->release, .name = "ttIsqlCS" };
+    Attempt attempt;
+
+    g_clear_pointer(&shell->remote, remote_free);
+    shell->remote = remote_find(instance, database, error);
+    if (!shell->remote)
+        return FALSE;
+    server.host = shell->remote->host;
+    server.port = shell->remote->port;
+    server.dsn = shell->remote->dsn;
+    attempt = application_connect(&shell->client, &server, shell->remote->timeout_s * 1000LL);
+    if (attempt != ATTEMPT_OK)
+        client_failure(&shell->client, FALSE, attempt == ATTEMPT_REJECTED, error);
+    return attempt == ATTEMPT_OK;
+}
+
+typedef gboolean (*Connect)(Shell *shell, const Instance *instance, const char *database,
+                            GError **error);
+
+static gboolean connect_to(Shell *shell, const Instance *instance, Connect connect,
+                           const char *database, gboolean wait)
+{
     while (TRUE) {
         g_autoptr(GError) error = NULL;
-        g_autoptr(Target) target = target_find(instance, database, FALSE, &error);
-        Session *session = target ? session_open(instance, target, &kind, &error) : NULL;
 
-        if (session || !wait) {
-            if (!session)
-                print_error(error);
-            return session;
+        if (connect(shell, instance, database, &error))
+            return TRUE;
+        if (!wait) {
+            print_error(error);
+            return FALSE;
         }
         g_usleep(G_USEC_PER_SEC);
     }
@@ -157,7 +243,7 @@ static void run_all(Shell *shell, const Arguments *arguments)
     }
 }
 
-int ttisql_main(int argc, char **argv)
+static int run(char **argv, Connect connect)
 {
     g_autoptr(Instance) instance = instance_self();
     Arguments *arguments;
@@ -173,8 +259,8 @@ int ttisql_main(int argc, char **argv)
     if (shell.verbosity >= 2)
         printf("%s\nType ? or \"help\" for help, type \"exit\" to quit ttIsql.\n\n",
                instance->family->copyright);
-    shell.session = connect_to(instance, database, arguments_value(arguments, "-wait") != NULL);
-    if (!shell.session) {
+    if (!connect_to(&shell, instance, connect, database,
+                    arguments_value(arguments, "-wait") != NULL)) {
         if (shell.verbosity >= 2)
             puts("Done.");
         return 1;
@@ -182,8 +268,20 @@ int ttisql_main(int argc, char **argv)
     if (shell.verbosity >= 2)
         printf("Connection successful: %s\n(Default setting AutoCommit=1)\n", database);
     run_all(&shell, arguments);
-    session_close(shell.session);
+    if (shell.session)
+        session_close(shell.session);
+    application_clear(&shell.client);
     if (shell.verbosity >= 2)
         puts("Disconnecting...\nDone.");
     return 0;
+}
+
+int ttisql_main(int argc, char **argv)
+{
+    return run(argv, connect_direct);
+}
+
+int ttisqlcs_main(int argc, char **argv)
+{
+    return run(argv, connect_server);
 }

@@ -170,6 +170,12 @@ static void serve(const Instance *instance, int fd, gboolean compat, const char 
 
         if (!g_str_has_prefix(request, "SQL "))
             break;
+        if (fault_now(instance->home, "ttcserver", "hang-up"))
+            break;
+        if (fault_now(instance->home, "ttcserver", "garbage")) {
+            wire_send(client, "220 mail.example ready");
+            continue;
+        }
         sql = wire_unescape(request + 4);
         run_request(client, instance, session, sql);
     }
