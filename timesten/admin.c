@@ -92,7 +92,8 @@ char *isql_first_error(const char *output)
         gsize digits = strspn(line + blanks, G_CSET_DIGITS);
         const char *end = strchrnul(line, '\n');
 
-        if (blanks > 0 && digits > 0 && line[blanks + digits] == ':') {
+        /* Numbers are set flush right to five places (R), so only long ones begin a line. */
+        if (digits > 0 && (blanks > 0 || digits >= 5) && line[blanks + digits] == ':') {
             g_autofree char *text = g_strndup(line, end - line);
             g_autofree char *valid = g_utf8_make_valid(text, -1);
 

@@ -49,6 +49,7 @@ static const Field instance_fields[] = {
     INSTANCE("ServerPort", TYPE_UINT16, server_port),
     INSTANCE("BackwardsCompat", TYPE_BOOLEAN, backwards_compat),
     INSTANCE("OptionsWritable", TYPE_BOOLEAN, options_writable),
+    INSTANCE("ClientSql", TYPE_BOOLEAN, client_sql),
     INSTANCE("Bits", TYPE_UINT, bits),
 };
 

@@ -32,6 +32,7 @@ typedef struct {
     guint16 server_port;     /* as the options file has it; 0 none */
     gboolean backwards_compat;
     gboolean options_writable;
+    gboolean client_sql;     /* ttIsqlCS is installed; a server-only installation lacks it */
     guint bits;              /* 32, 64, 0 unknown */
     GPtrArray *databases;    /* DatabaseFacts */
 } InstanceFacts;

@@ -143,6 +143,15 @@ static guint16 port_option(const OptionsFile *options, const char *name)
     return text_parse_uint64(options_value(options, name), 1, 65535, &port) ? port : 0;
 }
 
+/* An instance of 18.1 and later takes its programs from the installation that it links to (D). */
+static gboolean has_client_sql(const char *home, const Era *era)
+{
+    g_autofree char *own = g_build_filename(home, "bin/ttIsqlCS", NULL);
+    g_autofree char *installed = g_build_filename(home, "install/bin/ttIsqlCS", NULL);
+
+    return access(own, X_OK) == 0 || (era->kind == ERA_ENVIRONMENT && access(installed, X_OK) == 0);
+}
+
 static gboolean read_options(InstanceFacts *facts, const Era *era, GError **error)
 {
     g_autofree char *text = file_read(facts->options_path, FILE_LIMIT, NULL, error);
@@ -216,6 +225,7 @@ InstanceFacts *probe_files(const char *home, const char *release_override, GErro
                                            era->options_file, NULL);
     facts->odbc_path = find_odbc(facts, era);
     facts->pid_file = g_build_filename(facts->daemon_home, "timestend.pid", NULL);
+    facts->client_sql = has_client_sql(home, era);
     return read_options(facts, era, error) ? g_steal_pointer(&facts) : NULL;
 }
 

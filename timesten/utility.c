@@ -1,5 +1,5 @@
-/* Command lines and environments of the utilities by era. Runs nothing and reads nothing: the worker
- * runs the words in a transient unit, and verdict.c says what came of it.
+/* Command lines and environments of the utilities by era. Runs nothing and reads nothing: the
+ * worker runs the words in a transient unit, and verdict.c says what came of it.
  */
 #include "timesten/utility.h"
 #include "common/error.h"
@@ -37,6 +37,9 @@ static const struct {
     [UTILITY_CACHE_START] = { "ttAdmin -cacheStart", 2 * MINUTE },
     [UTILITY_REPLICATION_LIST] = { "ttRepAdmin -receiver -list", MINUTE },
     [UTILITY_SQL] = { "ttIsql", 5 * MINUTE },
+    /* Half of a client's own TTC_Timeout (60 s, D 6.0 and 7.0): a server that says nothing must not
+     * keep everybody else waiting. */
+    [UTILITY_CLIENT_SQL] = { "ttIsqlCS", MINUTE / 2 },
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(utilities) == N_UTILITIES);
 
@@ -44,6 +47,7 @@ G_STATIC_ASSERT(G_N_ELEMENTS(utilities) == N_UTILITIES);
 #define DSN      "{dsn}"
 #define EXISTING "{existing}" /* a connection string that never creates a database */
 #define CREATING "{creating}" /* one that does, whatever the DSN says */
+#define CLIENT   "{client}"   /* one by way of the server of this host */
 #define PATH     "{path}"
 #define SQL      "{sql}"     /* the statements, and the end of the session */
 #define RELAXED  "{relaxed}" /* the era's option for a database without replication, or nothing */
@@ -82,6 +86,10 @@ static const struct {
     { UTILITY_CACHE_START, NULL, NULL, { "ttAdmin", "-cacheStart", DSN } },
     { UTILITY_REPLICATION_LIST, NULL, NULL, { "ttRepAdmin", "-receiver", "-list", DSN } },
     { UTILITY_SQL, NULL, NULL, { "ttIsql", "-v", "1", "-e", SQL, "-connStr", EXISTING } },
+    /* For client/server connections on UNIX ttIsqlCS stands beside ttIsql: D 22.1 and 26.1, S 11.2;
+     * that 5.1 to 7.0 call it so too is R. Without a client DSN: TTC_Server, TTC_Server_DSN and
+     * TCP_Port in the connection string are D in 6.0, 7.0, 22.1 and 26.1, S in 11.2. */
+    { UTILITY_CLIENT_SQL, NULL, NULL, { "ttIsqlCS", "-v", "1", "-e", SQL, "-connStr", CLIENT } },
 };
 
 const char *utility_name(UtilityId id)
@@ -149,6 +157,22 @@ static char *expand_creating(const Release *release, const UtilityArguments *arg
     return dsn ? g_strdup_printf("DSN=%s;AutoCreate=1", dsn) : NULL;
 }
 
+static char *expand_client(const Release *release, const UtilityArguments *arguments,
+                           GError **error)
+{
+    g_autofree char *dsn = expand_dsn(release, arguments, error);
+
+    if (!dsn)
+        return NULL;
+    if (arguments->port == 0) {
+        g_set_error(error, TU_ERROR, TU_ERROR_INVALID_CONFIGURATION,
+                    "No server port is known for database %s. Give the server a PrivatePort=", dsn);
+        return NULL;
+    }
+    return g_strdup_printf("TTC_Server=127.0.0.1;TTC_Server_DSN=%s;TCP_Port=%u", dsn,
+                           arguments->port);
+}
+
 static gboolean check_path(const char *what, const char *path, GError **error)
 {
     g_autofree char *shown = NULL;
@@ -183,8 +207,9 @@ static const struct {
     const char *word;
     char *(*expand)(const Release *release, const UtilityArguments *arguments, GError **error);
 } expansions[] = {
-    { DSN, expand_dsn },   { EXISTING, expand_existing }, { CREATING, expand_creating },
-    { PATH, expand_path }, { SQL, expand_sql },           { RELAXED, expand_relaxed },
+    { DSN, expand_dsn },         { EXISTING, expand_existing }, { CREATING, expand_creating },
+    { CLIENT, expand_client },   { PATH, expand_path },         { SQL, expand_sql },
+    { RELAXED, expand_relaxed },
 };
 
 static char *expand(const char *word, const Release *release, const UtilityArguments *arguments,
@@ -245,7 +270,9 @@ char **utility_environment(UtilityId id, const char *home, const Release *releas
      * one of the same name in the administrator's own .odbc.ini could name another database. That
      * an empty file there is taken as "no DSNs" is I. */
     g_strv_builder_add(builder, "ODBCINI=/dev/null");
-    if (id == UTILITY_SQL) /* default options of a site would change what is printed (D) */
+    /* Default options of a site would change what is printed (D; that ttIsqlCS reads them too: I).
+     */
+    if (id == UTILITY_SQL || id == UTILITY_CLIENT_SQL)
         g_strv_builder_add(builder, "TTISQL=");
     /* Up to 11.2 bin/ttenv.sh sets the library path and nothing else calls it; that the programs
      * need it is R. */

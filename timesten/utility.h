@@ -27,6 +27,7 @@ typedef enum {
     UTILITY_CACHE_START,
     UTILITY_REPLICATION_LIST,  /* ttRepAdmin -receiver -list: empty table where there is no replication */
     UTILITY_SQL,               /* ttIsql -v1 -e SQL; needs dsn, sql; AutoCreate=0 is added */
+    UTILITY_CLIENT_SQL,        /* ttIsqlCS, the same through this host's TimesTen Server; needs dsn, sql, port */
     N_UTILITIES,
 } UtilityId;
 
@@ -35,6 +36,7 @@ typedef struct {
     const char *file;
     const char *sql;       /* statements, each ended by ';' */
     gboolean replicated;   /* keeps what replication needs in EXPORT and IMPORT */
+    guint16 port;          /* where the server listens on this host */
 } UtilityArguments;
 
 /* What a utility's end means. */

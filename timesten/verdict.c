@@ -71,6 +71,13 @@ static const struct {
     { UTILITY_DESTROY, ON_ERROR, " 833:", VERDICT_ALREADY },
     { UTILITY_DESTROY, ON_ERROR, "tt0833:", VERDICT_ALREADY },
     { UTILITY_DESTROY, ON_ERROR, "does not exist", VERDICT_ALREADY },
+    /* From 11.2 on access control is always on (D), and no password is ever given here: a server
+     * that asks for one has found the database and answers for it. 7001 is D; that it comes before
+     * anything else is refused is R, and so is the wording of a user without the right to connect.
+     */
+    { UTILITY_CLIENT_SQL, ON_ERROR, " 7001:", VERDICT_DONE },
+    { UTILITY_CLIENT_SQL, ON_ERROR, "user authentication failed", VERDICT_DONE },
+    { UTILITY_CLIENT_SQL, ON_ERROR, "logon denied", VERDICT_DONE },
 };
 
 /* Words by which a line of output is taken for the complaint, in this order; lower case. */
@@ -97,7 +104,7 @@ static char *complaint_of(const char *output)
                 !strstr(lower_lines[i], "the command failed."))
                 return g_strdup(lines[i]);
     for (guint i = 0; lines[i]; i++)
-        if (g_strstrip(lines[i])[0])
+        if (g_strstrip(lines[i])[0] && !strstr(lower_lines[i], "the command failed."))
             last = lines[i];
     return g_strdup(last);
 }
@@ -133,6 +140,13 @@ static gboolean rows_are_missing(const char *output)
     return FALSE;
 }
 
+static gboolean has_rows(const char *output)
+{
+    g_auto(GStrv) rows = isql_rows(output);
+
+    return rows[0] != NULL;
+}
+
 Verdict utility_judge(UtilityId id, const Release *release, int exit_status, const char *output,
                       char **ret_reason)
 {
@@ -158,11 +172,17 @@ Verdict utility_judge(UtilityId id, const Release *release, int exit_status, con
         verdict = VERDICT_PARTIAL;
         meaning = "fewer rows than the table has";
     }
-    if (id == UTILITY_SQL && verdict == VERDICT_DONE) {
+    if ((id == UTILITY_SQL || id == UTILITY_CLIENT_SQL) && exit_status == 0) {
         g_autofree char *error = isql_first_error(text);
 
         if (error)
             verdict = VERDICT_FAILED;
+    }
+    /* Somebody who takes the connect and answers nothing is no server. */
+    if (id == UTILITY_CLIENT_SQL && exit_status == 0 && verdict == VERDICT_DONE &&
+        !has_rows(text)) {
+        verdict = VERDICT_FAILED;
+        meaning = "no row came back";
     }
     if (id == UTILITY_VERSION && verdict == VERDICT_DONE) {
         g_autoptr(Version) version = version_parse(text);

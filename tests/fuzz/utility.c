@@ -22,11 +22,16 @@ static void check_judge(UtilityId id, const Release *release, const char *text)
 /* Whatever a configuration names: no argument, or words in which no second attribute can hide. */
 static void check_argv(UtilityId id, const Release *release, const char *text)
 {
-    UtilityArguments arguments = { text, "/f", "x;", FALSE };
+    UtilityArguments arguments = { text, "/f", "x;", FALSE, 16002 };
     g_auto(GStrv) words = utility_argv(id, "/i", release, &arguments, NULL);
 
     for (guint i = 0; words && words[i]; i++)
-        if (g_str_has_prefix(words[i], "DSN=")) {
+        if (g_str_has_prefix(words[i], "TTC_Server=")) {
+            g_auto(GStrv) attributes = g_strsplit(words[i], ";", -1);
+
+            g_assert_cmpuint(g_strv_length(attributes), ==, 3);
+            g_assert_cmpstr(attributes[2], ==, "TCP_Port=16002");
+        } else if (g_str_has_prefix(words[i], "DSN=")) {
             g_auto(GStrv) attributes = g_strsplit(words[i], ";", -1);
 
             g_assert_cmpuint(g_strv_length(attributes), ==, 2);

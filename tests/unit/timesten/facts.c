@@ -23,6 +23,7 @@ static InstanceFacts *nasty_facts(void)
     facts->daemon_port = 65535;
     facts->server_port = 1;
     facts->backwards_compat = TRUE;
+    facts->client_sql = TRUE;
     facts->bits = 64;
     *full = (DatabaseFacts){ g_strdup("Orders"),
                              g_strdup(NASTY),
@@ -60,6 +61,7 @@ static void round_trip_is_exact(void)
     g_assert_cmpuint(after->server_port, ==, 1);
     g_assert_true(after->backwards_compat);
     g_assert_false(after->options_writable);
+    g_assert_true(after->client_sql);
     g_assert_cmpuint(after->bits, ==, 64);
     g_assert_cmpuint(after->databases->len, ==, 2);
     full = facts_find_database(after, "oRDERS");

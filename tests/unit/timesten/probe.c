@@ -29,6 +29,7 @@ static void installation_of_7_0_is_read(void)
     g_assert_cmpstr(orders->log_directory, ==, "/var/TimesTen/logs");
     g_assert_cmpstr(orders->character_set, ==, "TIMESTEN8");
     g_assert_false(orders->exists || orders->writable);
+    g_assert_false(facts->client_sql); /* as a server-only installation */
     uninstall(home);
 }
 
@@ -40,11 +41,13 @@ static void installation_of_6_0_is_read(void)
     g_autoptr(InstanceFacts) facts = NULL;
 
     install_version(home, "bin/ttVersion", "", "version-6.0", "/var/TimesTen/tt60");
+    install_file(home, "bin/ttIsqlCS", "#!/bin/sh\n", 0755);
     facts = facts_probe(home, NULL, &error);
     g_assert_no_error(error);
     g_assert_cmpstr(facts->release_source, ==, "ttVersion");
     g_assert_cmpuint(facts->release.part[0], ==, 6);
     g_assert_cmpuint(facts->daemon_port, ==, 15100);
+    g_assert_true(facts->client_sql);
     uninstall(home);
 }
 
@@ -56,10 +59,12 @@ static void instance_of_22_1_is_read(void)
 
     install_version(home, "bin/ttenv", "ttVersion -m", "version-22.1-m", "/tt/inst/ttinst/info");
     install_file(home, "conf/timesten.conf", conf, 0600);
+    install_file(home, "install/bin/ttIsqlCS", "#!/bin/sh\n", 0755);
     facts = facts_probe(home, NULL, &error); /* no sys.odbc.ini: no databases yet */
     g_assert_no_error(error);
     g_assert_cmpuint(facts->release.part[0], ==, 22);
     g_assert_cmpuint(facts->server_port, ==, 6625);
+    g_assert_true(facts->client_sql);
     g_assert_cmpuint(facts->databases->len, ==, 0);
     g_assert_true(g_str_has_suffix(facts->options_path, "/conf/timesten.conf"));
     g_assert_true(g_str_has_suffix(facts->odbc_path, "/conf/sys.odbc.ini"));

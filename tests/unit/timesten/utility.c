@@ -14,8 +14,10 @@ static Release of(const char *text)
     return release;
 }
 
-static const UtilityArguments plain = { "orders", "/w/orders.ttm", "select 1 from t;", FALSE };
-static const UtilityArguments replicated = { "orders", "/w/orders.ttm", "select 1 from t;", TRUE };
+static const UtilityArguments plain = { "orders", "/w/orders.ttm", "select 1 from t;", FALSE,
+                                        26002 };
+static const UtilityArguments replicated = { "orders", "/w/orders.ttm", "select 1 from t;", TRUE,
+                                             26002 };
 
 static const struct {
     UtilityId id;
@@ -54,6 +56,12 @@ static const struct {
     { UTILITY_REPLICATION_LIST, "7.0.6", &plain, "/i/bin/ttRepAdmin|-receiver|-list|orders" },
     { UTILITY_SQL, "7.0.6", &plain,
       "/i/bin/ttIsql|-v|1|-e|select 1 from t; exit;|-connStr|DSN=orders;AutoCreate=0" },
+    { UTILITY_CLIENT_SQL, "6.0.8", &plain,
+      "/i/bin/ttIsqlCS|-v|1|-e|select 1 from t; exit;|-connStr|"
+      "TTC_Server=127.0.0.1;TTC_Server_DSN=orders;TCP_Port=26002" },
+    { UTILITY_CLIENT_SQL, "22.1", &plain,
+      "/i/bin/ttenv|ttIsqlCS|-v|1|-e|select 1 from t; exit;|-connStr|"
+      "TTC_Server=127.0.0.1;TTC_Server_DSN=orders;TCP_Port=26002" },
 };
 
 static void command_line_is_that_of_the_era(gconstpointer data)
@@ -108,18 +116,31 @@ static void names_cannot_bend_a_connection_string(void)
     Release release = of("7.0.6");
 
     for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
-        UtilityArguments arguments = { bad[i], "/f", "x;", FALSE };
+        UtilityArguments arguments = { bad[i], "/f", "x;", FALSE, 26002 };
         g_autoptr(GError) error = NULL;
 
         g_assert_null(utility_argv(UTILITY_DESTROY, "/i", &release, &arguments, &error));
         g_assert_error(error, TU_ERROR, TU_ERROR_INVALID_CONFIGURATION);
+        g_assert_null(utility_argv(UTILITY_CLIENT_SQL, "/i", &release, &arguments, NULL));
     }
+}
+
+/* The client's default port would be that of some other server. */
+static void client_needs_a_port(void)
+{
+    Release release = of("7.0.6");
+    UtilityArguments arguments = { "orders", NULL, "x;", FALSE, 0 };
+    g_autoptr(GError) error = NULL;
+
+    g_assert_null(utility_argv(UTILITY_CLIENT_SQL, "/i", &release, &arguments, &error));
+    g_assert_error(error, TU_ERROR, TU_ERROR_INVALID_CONFIGURATION);
+    g_assert_nonnull(strstr(error->message, "PrivatePort="));
 }
 
 static void paths_must_be_absolute(void)
 {
     Release release = of("7.0.6");
-    UtilityArguments arguments = { "orders", "-r", NULL, FALSE };
+    UtilityArguments arguments = { "orders", "-r", NULL, FALSE, 0 };
 
     g_assert_null(utility_argv(UTILITY_STATUS, "i", &release, NULL, NULL));
     g_assert_null(utility_argv(UTILITY_EXPORT, "/i", &release, &arguments, NULL));
@@ -130,8 +151,10 @@ static void environment_selects_the_instance(void)
     Release old = of("7.0.6"), new = of("22.1");
     g_auto(GStrv) old_words = utility_environment(UTILITY_SQL, "/i", &old);
     g_auto(GStrv) new_words = utility_environment(UTILITY_STATUS, "/i", &new);
+    g_auto(GStrv) client_words = utility_environment(UTILITY_CLIENT_SQL, "/i", &old);
 
     g_assert_true(g_strv_contains((const char *const *)old_words, "TTISQL="));
+    g_assert_true(g_strv_contains((const char *const *)client_words, "TTISQL="));
     g_assert_true(g_strv_contains((const char *const *)new_words, "TIMESTEN_HOME=/i"));
     g_assert_false(g_strv_contains((const char *const *)old_words, "TIMESTEN_HOME=/i"));
 }
@@ -184,6 +207,34 @@ static const struct {
       "ttIsql of release 7.0.6 ended with exit status 0: 707: Attempt to connect to a data store "
       "that "
       "has been manually unloaded from RAM" },
+    { "client-sql", UTILITY_CLIENT_SQL, 0, "< 31 >\n", VERDICT_DONE, NULL },
+    { "client-sql-0-but-error", UTILITY_CLIENT_SQL, 0,
+      "  994: Connection lost\nThe command failed.\n", VERDICT_FAILED,
+      "ttIsqlCS of release 7.0.6 ended with exit status 0: 994: Connection lost" },
+    { "client-sql-0-but-nothing", UTILITY_CLIENT_SQL, 0, "", VERDICT_FAILED,
+      "ttIsqlCS of release 7.0.6 ended with exit status 0 (no row came back): it printed nothing" },
+    { "client-sql-0-but-long-number", UTILITY_CLIENT_SQL, 0,
+      "47001: The server answered with nonsense\nThe command failed.\n", VERDICT_FAILED,
+      "ttIsqlCS of release 7.0.6 ended with exit status 0: 47001: The server answered with "
+      "nonsense" },
+    { "client-sql-0-but-only-failed", UTILITY_CLIENT_SQL, 0, "Strange.\nThe command failed.\n",
+      VERDICT_FAILED,
+      "ttIsqlCS of release 7.0.6 ended with exit status 0 (no row came back): Strange." },
+    { "client-sql-0-but-7001-in-a-command", UTILITY_CLIENT_SQL, 0, " 7001: x\n", VERDICT_FAILED,
+      "ttIsqlCS of release 7.0.6 ended with exit status 0: 7001: x" },
+    { "client-sql-7001", UTILITY_CLIENT_SQL, 1,
+      "Enter password for 'ttadmin': \n 7001: User authentication failed\nThe command failed.\n",
+      VERDICT_DONE, NULL },
+    { "client-sql-no-right-to-connect", UTILITY_CLIENT_SQL, 1,
+      "15100: User TTADMIN lacks privilege CREATE SESSION; logon denied\n", VERDICT_DONE, NULL },
+    { "client-sql-17001", UTILITY_CLIENT_SQL, 1, "17001: no\n", VERDICT_FAILED,
+      "ttIsqlCS of release 7.0.6 ended with exit status 1: 17001: no" },
+    { "client-sql-refused", UTILITY_CLIENT_SQL, 1,
+      "S1000: [TimesTen 7.0 CLIENT]Cannot connect: Connection refused\n", VERDICT_FAILED,
+      "ttIsqlCS of release 7.0.6 ended with exit status 1: S1000: [TimesTen 7.0 CLIENT]Cannot "
+      "connect: Connection refused" },
+    { "client-sql-killed-in-7001", UTILITY_CLIENT_SQL, 137, " 7001: x\n", VERDICT_FAILED,
+      "ttIsqlCS of release 7.0.6 was killed by signal 9: 7001: x" },
     { "status", UTILITY_STATUS, 0, "@status-7.0", VERDICT_DONE, NULL },
     { "status-down", UTILITY_STATUS, 1, "@status-7.0-down", VERDICT_FAILED,
       "ttStatus of release 7.0.6 ended with exit status 1: ttStatus: Could not connect to the "
@@ -238,6 +289,7 @@ int main(int argc, char **argv)
     g_test_add_func("/utility/tables-agree-with-each-other", tables_agree_with_each_other);
     g_test_add_func("/utility/names-cannot-bend-a-connection-string",
                     names_cannot_bend_a_connection_string);
+    g_test_add_func("/utility/client-needs-a-port", client_needs_a_port);
     g_test_add_func("/utility/paths-must-be-absolute", paths_must_be_absolute);
     g_test_add_func("/utility/environment-selects-the-instance", environment_selects_the_instance);
     for (guint i = 0; i < G_N_ELEMENTS(verdicts); i++) {
