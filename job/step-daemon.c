@@ -3,20 +3,14 @@
 #include "job/steps.h"
 #include "job/meter.h"
 #include "job/runner.h"
+#include "job/server.h"
 #include "common/error.h"
 #include "common/text.h"
 #include "timesten/rules.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/in.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #define DAEMON_UP_USEC   (60 * USEC_PER_SEC)
-#define SERVER_UP_USEC   (60 * USEC_PER_SEC)
 #define SERVER_DOWN_USEC (30 * USEC_PER_SEC)
+#define PORT_FREE_USEC   (10 * USEC_PER_SEC)
 #define LOOK_USEC        (200 * USEC_PER_MSEC)
 
 static gboolean noted_yes(const Job *job, const char *key)
@@ -24,39 +18,11 @@ static gboolean noted_yes(const Job *job, const char *key)
     return g_strcmp0(job_noted(job, key), "yes") == 0;
 }
 
-/* Whether somebody accepts connections on the private port (facts 1.2: ttStatus alone is not
- * believed). */
-static gboolean port_answers(guint16 port)
-{
-    struct sockaddr_in address = { .sin_family = AF_INET,
-                                   .sin_port = htons(port),
-                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    struct pollfd wait = { .fd = fd, .events = POLLOUT };
-    int problem = 0;
-    socklen_t size = sizeof problem;
-
-    if (fd < 0)
-        return FALSE;
-    if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0 &&
-        (errno != EINPROGRESS || poll(&wait, 1, 1000) != 1 ||
-         getsockopt(fd, SOL_SOCKET, SO_ERROR, &problem, &size) < 0))
-        problem = ECONNREFUSED;
-    close(fd);
-    return problem == 0;
-}
-
 typedef gboolean (*StatusTest)(const Side *side, const TimesTenStatus *status);
 
 static gboolean daemon_is_up(const Side *side, const TimesTenStatus *status)
 {
     return status->daemon_running;
-}
-
-static gboolean server_is_up(const Side *side, const TimesTenStatus *status)
-{
-    return status->server_pid && status->server_port == side->backend_port &&
-           port_answers(side->backend_port);
 }
 
 static gboolean server_is_down(const Side *side, const TimesTenStatus *status)
@@ -220,6 +186,28 @@ gboolean step_stop_old_server(Job *job, GError **error)
     return run_keeper(job, error, "cut");
 }
 
+static gboolean server_is_up_or_port_is_free(const Side *side, const TimesTenStatus *status)
+{
+    return server_is_up(side, status) || !server_port_answers(side->backend_port);
+}
+
+/* A server that finds its port taken says so in its own log only and never comes up (G), so that is
+ * seen beforehand. A moment is left to what may be on its way out, or up. */
+static gboolean await_free_port(Job *job, const Side *side, GError **error)
+{
+    gboolean reached = FALSE;
+
+    if (!await_status(job, side, server_is_up_or_port_is_free, PORT_FREE_USEC, &reached, error))
+        return FALSE;
+    if (!reached)
+        g_set_error(error, TU_ERROR, TU_ERROR_UTILITY_FAILED,
+                    "The TimesTen Server of instance %s cannot have its port %u: somebody else "
+                    "listens there (ttStatus does not show it). Look who it is with ss -ltnp, free "
+                    "the port or give the server another PrivatePort=, then start again",
+                    side->config->name, side->backend_port);
+    return reached;
+}
+
 /* Starts a side's server on its private port, from whatever state it is in. */
 static gboolean bring_server_up(Job *job, Side *side, GError **error)
 {
@@ -239,6 +227,8 @@ static gboolean bring_server_up(Job *job, Side *side, GError **error)
                                        "The stop of the server", error))
             return FALSE;
     }
+    if (!await_free_port(job, side, error))
+        return FALSE;
     for (guint attempt = 0; attempt < 2; attempt++) {
         g_autoptr(UtilityResult) started =
             run_utility(job, side, UTILITY_SERVER_START, NULL, error);
@@ -267,10 +257,13 @@ gboolean step_stop_old_server_undo(Job *job, GError **error)
 {
     if (!noted_yes(job, "was-running"))
         return TRUE;
-    return run_unit(job, UNIT_START, job->from.unit, error) &&
-           await_or_fail(job, &job->from, daemon_is_up, DAEMON_UP_USEC,
-                         "The start of the main daemon", error) &&
-           bring_server_up(job, &job->from, error);
+    if (!run_unit(job, UNIT_START, job->from.unit, error) ||
+        !await_or_fail(job, &job->from, daemon_is_up, DAEMON_UP_USEC,
+                       "The start of the main daemon", error) ||
+        !bring_server_up(job, &job->from, error))
+        return FALSE;
+    server_glance(job, &job->from); /* whatever it answers, there is no better one */
+    return TRUE;
 }
 
 /* --- start-new-server ---------------------------------------------------------------------------
@@ -282,7 +275,7 @@ gboolean step_start_new_server(Job *job, GError **error)
 
     if (!status || !job_note_once(job, "was-running", status->server_pid ? "yes" : "no", error))
         return FALSE;
-    return bring_server_up(job, &job->to, error);
+    return bring_server_up(job, &job->to, error) && server_prove(job, &job->to, error);
 }
 
 gboolean step_start_new_server_undo(Job *job, GError **error)
