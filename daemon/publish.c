@@ -3,6 +3,8 @@
 #include "daemon/log.h"
 #include "common/text.h"
 
+#include <errno.h>
+
 #define ROUND_USEC (USEC_PER_SEC / 4)
 
 struct Publisher {
@@ -31,9 +33,16 @@ void publisher_free(Publisher *publisher)
     g_free(publisher);
 }
 
+/* That the bus is gone is said once, where it is noticed; each object that cannot be told adds
+ * nothing. */
+static gboolean bus_is_gone(int r)
+{
+    return r == -ENOTCONN || r == -ECONNRESET || r == -ESHUTDOWN;
+}
+
 static void warn(Object *object, const char *what, int r)
 {
-    if (r < 0)
+    if (r < 0 && !bus_is_gone(r))
         log_line(LOG_WARNING, &(LogFields){ 0 }, "Cannot tell the bus that %s %s: %s, ignoring",
                  object->path, what, g_strerror(-r));
 }
