@@ -389,7 +389,7 @@ UnitCall *transient_run(sd_bus *bus, const TransientSpec *spec, TransientDone do
         r = start(call);
     free(path);
     if (r < 0) {
-        g_warning("Cannot ask systemd to run %s: %s", spec->unit, g_strerror(-r));
+        g_message("Cannot ask systemd to run %s: %s", spec->unit, g_strerror(-r));
         return NULL;
     }
     return g_steal_pointer(&call);
