@@ -332,6 +332,10 @@ gboolean step_export_undo(Job *job, GError **error)
             return FALSE;
         g_ptr_array_add(argv, job_export_path(job, *dsn));
     }
+    /* Nothing to remove; and where systemd was stopped between making the directory and giving it to
+     * the administrator, only we could remove it. */
+    if (state_directory && (rmdir(directory) == 0 || errno == ENOENT))
+        return TRUE;
     g_ptr_array_add(argv, NULL);
     output = run_program(job, &job->from, "removing the export files", (char **)argv->pdata, error);
     if (output && state_directory)
