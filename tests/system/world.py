@@ -326,8 +326,8 @@ class World(Container):
         self.expected += patterns
 
     def cut_power(self):
-        # What a child of PID 1 says on 257 when that is gone: our way of cutting the power, not the product's doing.
-        self.expect("Failed to send handoff timestamp")
+        # What children of PID 1 say on 257 when that is gone: our way of cutting the power, not the product's doing.
+        self.expect("Failed to send (handoff timestamp|user credentials to PID1)")
         super().cut_power()
 
     def assert_quiet_journal(self):
