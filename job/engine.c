@@ -139,6 +139,7 @@ static gboolean attempt_step(Job *job, const StepType *type, GError **ret_proble
     if (!job_record(job, RECORD_BEGIN, type->id, error, NULL))
         return FALSE;
     job->at = type->id;
+    job_set_trouble(job, NULL);
     journal_line(job, &(JournalFields){ LOG_INFO, NULL, NULL, NULL }, "Step %s: %s", type->id,
                  type->description);
     meter_step(job->meter, "running", type->id);

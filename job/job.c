@@ -34,6 +34,7 @@ void job_free(Job *job)
     g_clear_pointer(&job->request, request_free);
     sd_bus_flush_close_unref(job->bus);
     sd_event_unref(job->event);
+    g_free(job->trouble);
     g_free(job->tag);
     g_free(job);
 }
@@ -227,11 +228,18 @@ static gboolean interrupted(Job *job, GError **error)
         g_autofree char *limit = text_timespan(job->options.outage_limit_usec);
 
         g_set_error(error, TU_ERROR, TU_ERROR_DEADLINE_PASSED,
-                    "Server %s was away for longer than its outage limit of %s", job->server->name,
-                    limit);
+                    "Server %s was away for longer than its outage limit of %s%s%s",
+                    job->server->name, limit, job->trouble ? ". " : "",
+                    job->trouble ? job->trouble : "");
         return TRUE;
     }
     return FALSE;
+}
+
+void job_set_trouble(Job *job, char *trouble)
+{
+    g_free(job->trouble);
+    job->trouble = trouble;
 }
 
 gboolean job_wait(Job *job, const gboolean *done, GError **error)

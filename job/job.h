@@ -49,6 +49,7 @@ typedef struct {
     gboolean interruptible; /* before commit, and not while undoing */
     gboolean stopping;      /* SIGTERM: leave everything as it is */
     guint64 outage_since;   /* µs since the epoch, when the server was taken away; 0 it is not */
+    char *trouble;          /* what the step at work waits for or saw go wrong last; NULL nothing */
 
     struct Meter *meter; /* progress; NULL for a check or a plan */
     sd_event_source *cancel_watch;
@@ -72,6 +73,10 @@ gboolean job_probe_side(Job *job, Side *side, GError **error);
  * interrupted, and with FAILED when the worker was told to stop. */
 gboolean job_wait(Job *job, const gboolean *done, GError **error);
 gboolean job_sleep(Job *job, guint64 usec, GError **error);
+
+/* What an outage limit that passes from now on is to name: on its own it says nothing of its cause.
+ * TROUBLE is taken over, a sentence; the engine forgets it with the step. */
+void job_set_trouble(Job *job, char *trouble);
 
 /* Makes and removes /run/timesten-upgrade/job/TAG, where utilities' output and progress lie. */
 gboolean job_make_runtime(Job *job, GError **error);

@@ -87,25 +87,6 @@ static void set_dead(const Side *side, const TimesTenStatus *status, const char 
                 fault ? fault : remedy);
 }
 
-/* A limit that passed says nothing of its cause; the question that had no answer does. */
-static void name_the_question(const Side *side, const char *dsn, const char *fault, GError **error)
-{
-    g_autoptr(GError) limit = NULL;
-
-    if (!error || !g_error_matches(*error, TU_ERROR, TU_ERROR_DEADLINE_PASSED))
-        return;
-    limit = g_steal_pointer(error);
-    if (fault)
-        g_set_error(error, TU_ERROR, TU_ERROR_DEADLINE_PASSED,
-                    "%s. The TimesTen Server did not serve before: %s", limit->message, fault);
-    else
-        g_set_error(error, TU_ERROR, TU_ERROR_DEADLINE_PASSED,
-                    "%s. The TimesTen Server of instance %s had not answered a query of %s on "
-                    "database %s. See tterrors.log in %s",
-                    limit->message, side->config->name, utility_name(UTILITY_CLIENT_SQL), dsn,
-                    side->facts->daemon_home);
-}
-
 static gboolean is_same_server(const Side *side, const TimesTenStatus *before,
                                const TimesTenStatus *now)
 {
@@ -122,19 +103,24 @@ static gboolean prove_database(Job *job, const Side *side, const char *dsn,
     guint64 end = g_get_monotonic_time() + patience;
     g_autofree char *fault = NULL;
 
+    job_set_trouble(job,
+                    g_strdup_printf("The TimesTen Server of instance %s had not answered a query "
+                                    "of %s on database %s. See tterrors.log in %s",
+                                    side->config->name, utility_name(UTILITY_CLIENT_SQL), dsn,
+                                    side->facts->daemon_home));
     for (;;) {
         g_autoptr(UtilityResult) result =
             run_utility(job, side, UTILITY_CLIENT_SQL, &arguments, error);
         g_autoptr(TimesTenStatus) status = NULL;
 
-        if (!result) {
-            name_the_question(side, dsn, fault, error);
+        if (!result)
             return FALSE;
-        }
         g_free(fault);
         fault = find_fault(side, dsn, result);
         if (!fault)
             return TRUE;
+        job_set_trouble(job,
+                        g_strdup_printf("The TimesTen Server did not serve before: %s", fault));
         status = run_status(job, side, error);
         if (!status)
             return FALSE;
@@ -149,10 +135,8 @@ static gboolean prove_database(Job *job, const Side *side, const char *dsn,
                         side->config->name, side->backend_port, fault);
             return FALSE;
         }
-        if (!job_sleep(job, RETRY_USEC, error)) {
-            name_the_question(side, dsn, fault, error);
+        if (!job_sleep(job, RETRY_USEC, error))
             return FALSE;
-        }
     }
 }
 

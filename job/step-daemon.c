@@ -213,6 +213,10 @@ static gboolean bring_server_up(Job *job, Side *side, GError **error)
 {
     g_autoptr(TimesTenStatus) status = NULL;
 
+    job_set_trouble(job, g_strdup_printf("The TimesTen Server of instance %s had not come up on "
+                                         "its port %u. See tterrors.log in %s",
+                                         side->config->name, side->backend_port,
+                                         side->facts->daemon_home));
     if (!set_server_port(job, side, side->backend_port, error))
         return FALSE;
     status = run_status(job, side, error);
