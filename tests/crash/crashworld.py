@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "system"))
 import roots  # noqa: E402
 from bus import BusError, options  # noqa: E402
 from container import Failed, wait_until  # noqa: E402
-from harness import check, equal, run, say  # noqa: E402
+from harness import check, equal, run, say, tally  # noqa: E402
 from world import ADMIN, HOMES, PORT, World, store  # noqa: E402
 
 __all__ = ["ADMIN", "BusError", "CrashWorld", "Failed", "HOMES", "LONG", "PORT", "STATE", "Tally", "check", "equal", "options", "run",
@@ -240,6 +240,10 @@ class CrashWorld(World):
 ALLOWED = {"state ./work", "run job/N/export-orders.out", "run job/N/import-orders.out", "state ./servers"}
 
 
+# What tests/tally calls the results of jobs.
+ENDS = {"done": "done", "failed": "undone", "cancelled": "cancelled", "rolled-back": "back"}
+
+
 class Tally:
     """What came of many points."""
 
@@ -253,12 +257,13 @@ class Tally:
         self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
         self.slowest = max(self.slowest, seconds)
 
-    def say(self, what):
+    def say(self, what, kind="point"):
         took = time.monotonic() - self.began
         count = max(1, sum(self.outcomes.values()) + len(self.failures))
         ends = ", ".join(f"{number} {outcome}" for outcome, number in sorted(self.outcomes.items())) or "none"
         say(f"  {what}: {count} runs, {self.kills} hit, {self.missed} not met; ended {ends}, otherwise {len(self.failures)}; "
             f"{took:.0f} s, {took / count:.1f} s each, slowest {self.slowest:.1f} s")
+        tally(kind, count, what, **{ENDS[outcome]: number for outcome, number in self.outcomes.items()})
         for one in self.failures:
             say(f"  FAILED {one}")
         check(not self.failures, f"{len(self.failures)} of {count} runs did not hold, the first: {self.failures[:1]}")

@@ -136,7 +136,7 @@ def test(world):
             say(f"    {tally.failures[-1]}")
             check(len(tally.failures) < 10, "too many failures")
         world.reset()
-    tally.say("others killed")
+    tally.say("in an upgrade", "kill")
 
 
 run(test, machine=CrashWorld)

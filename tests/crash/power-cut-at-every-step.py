@@ -90,7 +90,7 @@ def test(world):
             check(len(tally.failures) < 10 and world.alive(), "too many failures")
         world.reset()
     say(f"  every client was served at most {slowest:.1f} s after a boot began")
-    tally.say("power cuts")
+    tally.say("of an upgrade", "power-cut")
 
 
 run(test, machine=CrashWorld)

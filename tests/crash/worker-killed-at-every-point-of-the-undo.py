@@ -17,7 +17,7 @@ def test(world):
     world.reset()
     failed = next(line for line, event in events_of(points).items() if event == ("fail", "import"))
     undo = [point for point in points if int(point[0].split(".")[0]) >= failed - 1]
-    sweep(world, chosen(undo, 12, lambda point: False), prepare, lambda _: ("failed",), "worker killed in an undo")
+    sweep(world, chosen(undo, 12, lambda point: False), prepare, lambda _: ("failed",), "undo")
 
 
 run(test, machine=CrashWorld)

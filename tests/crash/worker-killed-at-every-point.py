@@ -14,7 +14,7 @@ def test(world):
     def around_commit(point):
         return point[0].startswith(f"{commit}.") and point[2].startswith(("rename", "record"))
     # Rule 3: a worker that was killed continues, wherever that was.
-    sweep(world, chosen(points, 20, around_commit), lambda _: None, lambda _: ("done",), "worker killed in an upgrade")
+    sweep(world, chosen(points, 20, around_commit), lambda _: None, lambda _: ("done",), "upgrade")
 
 
 run(test, machine=CrashWorld)

@@ -33,6 +33,7 @@ int main(int argc, char **argv)
 
     for (int i = 1; i < argc; i++)
         inputs += run_directory(argv[i]);
+    printf("# tally: kind=fuzz runs=%u done=%u\n", inputs, inputs);
     printf("%s 1 all of %u inputs are survived\n1..1\n", inputs ? "ok" : "not ok", inputs);
     return inputs ? 0 : 1;
 }

@@ -13,8 +13,8 @@ from roots import SOURCE, clean_root, package, say
 from world import ADMIN, DAEMON_PORTS, HOMES, PORT, RELEASES, SLOW, World, store
 
 __all__ = ["ADMIN", "Bus", "BusError", "Container", "DAEMON_PORTS", "Failed", "HOMES", "PORT", "RELEASES", "Reader", "SLOW",
-           "SOURCE", "World", "check", "clean_root", "equal", "options", "package", "refused", "run", "say", "store",
-           "wait_until"]
+           "SOURCE", "World", "check", "clean_root", "equal", "options", "package", "refused", "run", "say", "skip",
+           "store", "tally", "wait_until"]
 
 
 def check(condition, what):
@@ -25,6 +25,18 @@ def check(condition, what):
 def equal(got, wanted, what):
     if got != wanted:
         raise Failed(f"{what}: wanted {wanted!r}, got {got!r}")
+
+
+def tally(kind, runs=1, what=None, **ends):
+    """A row of the table that ./check ends with; tests/tally says which words there are."""
+    words = [f"kind={kind}", *([f"what={what.replace(' ', '-')}"] if what else []), f"runs={runs}"]
+    say("tally:", *words, *[f"{end}={number}" for end, number in ends.items() if number])
+
+
+def skip(reason):
+    """Ends a test that this machine cannot run; ./check shows the reason and counts it."""
+    say(f"SKIPPED {Path(sys.argv[0]).stem}: {reason}")
+    sys.exit(77)
 
 
 def run(test, machine=World, **more):
