@@ -4,6 +4,7 @@
 #include "daemon/publish.h"
 #include "daemon/server.h"
 #include "daemon/start.h"
+#include "daemon/world.h"
 #include "common/error.h"
 #include "common/names.h"
 
@@ -135,8 +136,10 @@ static void tell_announcement(Job *job)
                 g_variant_new("(sb)", server_name(job), announced));
 }
 
+/* Whoever hears the end may read what it changed, also which instance backs the server by now. */
 static void tell_end(Job *job, const char *result)
 {
+    world_look_again(job->object.daemon);
     publish_flush(job->object.daemon);
     object_emit(job->object.daemon->manager, "JobRemoved",
                 g_variant_new("(toss)", job->id, job->object.path, server_name(job), result));

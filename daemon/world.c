@@ -182,6 +182,11 @@ void world_free(World *world)
     g_free(world);
 }
 
+void world_look_again(Daemon *daemon)
+{
+    read_again(daemon->world);
+}
+
 void world_reload(Daemon *daemon)
 {
     GHashTableIter iter;

@@ -14,6 +14,9 @@ typedef struct World World;
 World *world_new(Daemon *daemon);
 void world_free(World *world);
 
+/* Reads everything again now, instead of when the change of a file is noticed. */
+void world_look_again(Daemon *daemon);
+
 /* Reads everything again now, and looks at every instance again. */
 void world_reload(Daemon *daemon);
 
