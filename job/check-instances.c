@@ -61,8 +61,12 @@ static gboolean look_old_daemon(Check *check, GError **error)
     if (!check->from_status || !check->from_status->daemon_running) {
         g_autofree char *remedy = g_strdup_printf("Start it: systemctl start %s", job->from.unit);
 
-        check_found(check, SEVERITY_ERROR, job->from.config->name, remedy,
-                    "The main daemon of the old release does not answer ttStatus");
+        /* One that does not run is a reason to go back, and nothing of it is needed for that. */
+        gboolean back = g_str_equal(job->request->kind, "rollback");
+
+        check_found(check, back ? SEVERITY_WARNING : SEVERITY_ERROR, job->from.config->name, remedy,
+                    "The main daemon of the %s release does not answer ttStatus",
+                    back ? "current" : "old");
     }
     return TRUE;
 }

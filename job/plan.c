@@ -65,6 +65,8 @@ static const StepType offline_rollback[] = {
       step_stop_old_server, step_stop_old_server_undo, some_seconds, .takes_away = TRUE },
     { "quiesce", "Make sure that nobody is connected to the databases", step_quiesce,
       step_quiesce_undo, a_moment, .takes_away = TRUE },
+    { "open-previous", "Open the databases of the previous release and query each",
+      step_open_previous, step_open_previous_undo, some_seconds, .takes_away = TRUE },
     { "start-previous-server",
       "Start the TimesTen Server of the previous release on its private port",
       step_start_new_server, step_start_new_server_undo, some_seconds, .takes_away = TRUE },

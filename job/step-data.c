@@ -113,30 +113,34 @@ static gboolean admin_each(Job *job, UtilityId id, const char *key, GError **err
     return TRUE;
 }
 
-static gboolean cache_agent_runs(Job *job, gboolean *ret_runs, GError **error)
+/* What there is to quiesce: nothing where the main daemon does not run, as when a rollback leaves a
+ * release that died. */
+static gboolean look_around(Job *job, gboolean *ret_daemon, gboolean *ret_cache, GError **error)
 {
     g_autoptr(TimesTenStatus) status = run_status(job, &job->from, error);
 
-    *ret_runs = FALSE;
+    *ret_daemon = status && status->daemon_running;
+    *ret_cache = FALSE;
     for (char **dsn = job->server->databases; status && *dsn; dsn++) {
         const DatabaseFacts *facts = facts_find_database(job->from.facts, *dsn);
         const StatusStore *store = facts ? status_find_store(status, facts->data_store) : NULL;
 
-        *ret_runs |= store && store->cache_running;
+        *ret_cache |= store && store->cache_running;
     }
     return status != NULL;
 }
 
 gboolean step_quiesce(Job *job, GError **error)
 {
-    gboolean cache;
+    gboolean daemon, cache;
 
-    if (!await_no_connections(job, QUIESCE_USEC, error) || !cache_agent_runs(job, &cache, error))
+    if (!await_no_connections(job, QUIESCE_USEC, error) ||
+        !look_around(job, &daemon, &cache, error))
         return FALSE;
     if (cache && !admin_each(job, UTILITY_CACHE_STOP, "cache", error))
         return FALSE;
     /* Up to 11.2 nothing keeps a direct application out; verify and commit look once more. */
-    return !release_era(&job->from.facts->release)->can_close ||
+    return !daemon || !release_era(&job->from.facts->release)->can_close ||
            admin_each(job, UTILITY_CLOSE, "closed", error);
 }
 

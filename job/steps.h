@@ -32,6 +32,9 @@ gboolean step_verify(Job *job, GError **error);
 guint64 step_export_estimate(const Job *job);
 guint64 step_import_estimate(const Job *job);
 guint64 step_verify_estimate(const Job *job);
+/* step-rollback.c: the databases of the previous instance */
+gboolean step_open_previous(Job *job, GError **error);
+gboolean step_open_previous_undo(Job *job, GError **error);
 
 /* An error naming the connections that applications have on the old databases, or TRUE where there
  * are none. */
