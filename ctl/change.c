@@ -1,5 +1,5 @@
-/* ttctl upgrade, rollback: begin a job and follow it. The job belongs to the service: it goes on
- * whatever becomes of this process. */
+/* ttctl upgrade, rollback, clean: begin a job and follow it. The job belongs to the service: it
+ * goes on whatever becomes of this process. */
 #include "ctl/change.h"
 #include "ctl/bus.h"
 #include "ctl/check.h"
@@ -14,7 +14,8 @@
 
 const ChangeKind change_upgrade = { "upgrade", "Upgrade", "an upgrade" };
 const ChangeKind change_rollback = { "rollback", "Rollback", "a rollback",
-                                     "Let {server} go back from {from} to {to}?" };
+                                     "Let {server} go back from {from} to {to}?", "warning" };
+const ChangeKind change_clean = { "clean", "Clean", "a clean", "Remove all this for good?" };
 
 /* --- before it begins --------------------------------------------------------------------------
  */
@@ -85,7 +86,7 @@ static gboolean confirm(Session *session, const Change *change, GError **error)
                     check_count(findings, "error"));
         return FALSE;
     }
-    check_print(findings, "warning", stdout);
+    check_print(findings, change->kind->shown, stdout);
     if (says_yes(change, server->instance, server->previous_instance))
         return TRUE;
     g_set_error(error, TU_ERROR, TU_ERROR_CANCELLED, "It was not confirmed; nothing was changed");
@@ -183,4 +184,9 @@ int upgrade_run(Session *session, char **arguments, GError **error)
 int rollback_run(Session *session, char **arguments, GError **error)
 {
     return change_run(session, &(Change){ &change_rollback, arguments[0], NULL }, error);
+}
+
+int clean_run(Session *session, char **arguments, GError **error)
+{
+    return change_run(session, &(Change){ &change_clean, arguments[0], NULL }, error);
 }

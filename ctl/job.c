@@ -59,10 +59,14 @@ void job_report(Session *session, const Job *job)
     terminal_put(file, word_style(job->result), title);
     fputs(": ", file);
     terminal_paragraph(file, "", STYLE_PLAIN, outcome);
-    fprintf(file, "  Release: %s %s %s\n", from ? from : job->from,
-            g_str_equal(job->result, "done") ? terminal_glyph("→", "->") : "stays, instead of",
-            to ? to : job->to);
-    fprintf(file, "  Took %s; the port was held for %s.\n", took, held);
+    if (g_str_equal(job->kind, "clean")) {
+        fprintf(file, "  Took %s.\n", took);
+    } else {
+        fprintf(file, "  Release: %s %s %s\n", from ? from : job->from,
+                g_str_equal(job->result, "done") ? terminal_glyph("→", "->") : "stays, instead of",
+                to ? to : job->to);
+        fprintf(file, "  Took %s; the port was held for %s.\n", took, held);
+    }
     print_problem(job, file);
 }
 

@@ -109,6 +109,31 @@ static gboolean take_yes(Options *options, GVariantDict *job, const OptionRow *r
     return TRUE;
 }
 
+static gboolean take_list(Options *options, GVariantDict *job, const OptionRow *row,
+                          const char *value, GError **error)
+{
+    g_auto(GStrv) words = g_strsplit(value, ",", -1);
+
+    for (guint i = 0; i == 0 || words[i]; i++)
+        if (!words[i] || !*words[i] || !g_utf8_validate(words[i], -1, NULL))
+            return wrong_value(row, value, "names with commas between are needed", error);
+    g_variant_dict_insert(job, row->key, "^as", words);
+    return TRUE;
+}
+
+static gboolean take_exports(Options *options, GVariantDict *job, const OptionRow *row,
+                             const char *value, GError **error)
+{
+    guint64 id;
+
+    if (value && !text_parse_uint64(value, 1, G_MAXUINT64, &id))
+        return wrong_value(row, value, "the number of a job is needed", error);
+    if (value)
+        g_variant_dict_insert(job, "job", "t", id);
+    g_variant_dict_insert(job, row->key, "b", TRUE);
+    return TRUE;
+}
+
 #define FLAG(member) G_STRUCT_OFFSET(Options, member)
 
 static const OptionRow rows[] = {
@@ -139,6 +164,10 @@ static const OptionRow rows[] = {
       FLAG(no_wait) },
     { "allow-data-loss", 0, VALUE_NONE, NULL, "Lose what was written since the switch (rollback)",
       GROUP_ROLLBACK, take_yes, 0, "allow-data-loss" },
+    { "databases", 0, VALUE_REQUIRED, "A,B", "Destroy these of the instance before (clean)",
+      GROUP_CLEAN, take_list, 0, "databases" },
+    { "exports", 0, VALUE_OPTIONAL, "JOB", "Remove export files, of one job or of all (clean)",
+      GROUP_CLEAN, take_exports, 0, "exports" },
     { "dry-run", 0, VALUE_NONE, NULL, "Show what would be done, and change nothing", GROUP_CONFIRM,
       take_flag, FLAG(dry_run) },
     { "yes", 'y', VALUE_NONE, NULL, "Do not ask for confirmation", GROUP_CONFIRM, take_flag,

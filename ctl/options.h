@@ -20,7 +20,8 @@ typedef enum {
     GROUP_FOLLOW = 1 << 4,   /* --follow */
     GROUP_CONFIRM = 1 << 5,  /* --yes, --dry-run */
     GROUP_ROLLBACK = 1 << 6, /* --allow-data-loss */
-    N_GROUPS = 7,
+    GROUP_CLEAN = 1 << 7,    /* --databases=, --exports */
+    N_GROUPS = 8,
 } OptionGroup;
 
 typedef struct {

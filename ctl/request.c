@@ -3,7 +3,17 @@
 #include "ctl/object.h"
 #include "common/names.h"
 
-/* The options' values are words and numbers, nothing nested. */
+static int append_words(sd_bus_message *call, GVariant *value)
+{
+    g_autofree const char **words = g_variant_get_strv(value, NULL);
+    int r = sd_bus_message_open_container(call, 'v', "as");
+
+    if (r >= 0)
+        r = sd_bus_message_append_strv(call, (char **)words);
+    return r < 0 ? r : sd_bus_message_close_container(call);
+}
+
+/* The options' values are words, numbers and lists of words, nothing else. */
 static int append_value(sd_bus_message *call, GVariant *value)
 {
     const char *type = g_variant_get_type_string(value);
@@ -17,6 +27,8 @@ static int append_value(sd_bus_message *call, GVariant *value)
         return sd_bus_message_append(call, "v", type, g_variant_get_uint32(value));
     case 'b':
         return sd_bus_message_append(call, "v", type, (int)g_variant_get_boolean(value));
+    case 'a':
+        return append_words(call, value);
     default:
         g_return_val_if_reached(-EINVAL);
     }

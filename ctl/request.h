@@ -10,10 +10,11 @@ typedef struct {
     const char *method; /* "Upgrade" */
     const char *a_noun; /* "an upgrade" */
     const char
-        *question; /* asked before it begins; {server}, {from}, {to}; NULL: nothing is asked */
+        *question;     /* asked before it begins; {server}, {from}, {to}; NULL: nothing is asked */
+    const char *shown; /* severity of the findings shown with it; NULL: each */
 } ChangeKind;
 
-extern const ChangeKind change_upgrade, change_rollback;
+extern const ChangeKind change_upgrade, change_rollback, change_clean;
 
 typedef struct {
     const ChangeKind *kind;

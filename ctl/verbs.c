@@ -19,6 +19,8 @@ static const Verb rows[] = {
       GROUP_MOVE | GROUP_JOB | GROUP_WAIT, TRUE, upgrade_run },
     { "rollback", 1, 1, "SERVER", "Let a server go back to the instance before",
       GROUP_JOB | GROUP_WAIT | GROUP_CONFIRM | GROUP_ROLLBACK, TRUE, rollback_run },
+    { "clean", 1, 1, "SERVER", "Remove named databases and exports that upgrades left",
+      GROUP_WAIT | GROUP_CONFIRM | GROUP_CLEAN, TRUE, clean_run },
     { "jobs", 0, 0, "", "Show the jobs, finished ones too", 0, TRUE, jobs_run },
     { "job", 1, 1, "ID", "Show one job with its steps", GROUP_FOLLOW, TRUE, job_run },
     { "cancel", 1, 1, "ID", "Cancel a job; what it did is undone", 0, TRUE, cancel_run },

@@ -43,6 +43,8 @@ char *word_user(guint32 uid)
 
 char *word_job(const Job *job)
 {
+    if (g_str_equal(job->kind, "clean"))
+        return g_strdup_printf("%s: %s", job->server, job->to);
     return g_strdup_printf("%s: %s %s %s%s%s", job->server, job->from, terminal_glyph("→", "->"),
                            job->to, *job->method ? ", " : "", job->method);
 }
@@ -55,8 +57,12 @@ static const struct {
 } outcomes[] = {
     { "done", "Done: {to} serves {server} now." },
     { "done", "Done: {to} serves {server} again.", "rollback" },
+    { "done", "Done: what was named is gone; {from} serves {server} as before.", "clean" },
     { "failed", "Failed and undone: {from} serves {server} as before." },
+    { "failed", "Failed, and nothing was removed: {from} serves {server} as before.", "clean" },
     { "cancelled", "Cancelled and undone: {from} serves {server} as before." },
+    { "cancelled", "Cancelled, and nothing was removed: {from} serves {server} as before.",
+      "clean" },
     { "rolled-back", "Rolled back: {from} serves {server} again." },
     { "needs-attention",
       "The job could not come to an end by itself and needs you: mend the cause, "

@@ -1,4 +1,4 @@
-/* Upgrade and Rollback: a new job, or the one that is at work where it is the same request. */
+/* Upgrade, Rollback, Clean: a new job, or the one that is at work where it is the same request. */
 #pragma once
 
 #include "daemon/call.h"

@@ -7,7 +7,7 @@
 typedef struct {
     const char *key;
     guint uses;               /* OptionUse */
-    const char *type;         /* "s", "t", "u" or "b" */
+    const char *type;         /* "s", "t", "u", "b" or "as" */
     guint64 min, max;         /* of a number */
     const char *range;        /* the same in words, for messages */
     const char *const *words; /* of a text */
@@ -15,7 +15,7 @@ typedef struct {
 
 #define CHANGES (OPTIONS_UPGRADE | OPTIONS_ROLLBACK)
 
-static const char *const kinds[] = { "upgrade", "rollback", NULL };
+static const char *const kinds[] = { "upgrade", "rollback", "clean", NULL };
 /* The methods that are there; those of the other words are told apart in target.c. */
 static const char *const methods[] = { "auto", "offline", "online", "in-place", NULL };
 
@@ -27,6 +27,9 @@ static const OptionRow rows[] = {
     { "drain-usec", CHANGES, "t", 0, DAY_USEC, "at most 1 day, in µs" },
     { "parallel", OPTIONS_UPGRADE, "u", 1, 256, "1 to 256" },
     { "allow-data-loss", OPTIONS_ROLLBACK, "b" },
+    { "databases", OPTIONS_CLEAN, "as" },
+    { "exports", OPTIONS_CLEAN, "b" },
+    { "job", OPTIONS_CLEAN, "t", 1, G_MAXUINT64, "the number of a job" },
 };
 
 static gboolean wrong(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
@@ -116,6 +119,13 @@ gboolean options_take(Call *call, GVariant *options, guint uses, GError **error)
     call->options = g_variant_ref_sink(g_variant_new_array(
         G_VARIANT_TYPE("{sv}"), (GVariant *const *)entries->pdata, entries->len));
     return TRUE;
+}
+
+gboolean options_has(GVariant *options, const char *key)
+{
+    g_autoptr(GVariant) value = g_variant_lookup_value(options, key, NULL);
+
+    return value != NULL;
 }
 
 const char *options_word(GVariant *options, const char *key)

@@ -17,6 +17,7 @@ typedef enum {
  * INVALID_OPTION with the key and the keys that are known. */
 gboolean options_take(Call *call, GVariant *options, guint uses, GError **error);
 
+gboolean options_has(GVariant *options, const char *key);
 /* The value of a text option, or NULL where it is not given; the options' own. */
 const char *options_word(GVariant *options, const char *key);
 

@@ -137,6 +137,8 @@ static const MethodRow methods[] = {
       "org.timesten.upgrade1.upgrade", target_prepare_upgrade, change_act },
     { "Rollback", "a{sv}", "to", SD_BUS_PARAM(options) SD_BUS_PARAM(id) SD_BUS_PARAM(job),
       "org.timesten.upgrade1.rollback", target_prepare_rollback, change_act },
+    { "Clean", "a{sv}", "to", SD_BUS_PARAM(options) SD_BUS_PARAM(id) SD_BUS_PARAM(job),
+      "org.timesten.upgrade1.upgrade", target_prepare_clean, change_act },
     { "Hold", "ta{sv}", "", SD_BUS_PARAM(limit_usec) SD_BUS_PARAM(options),
       "org.timesten.upgrade1.hold", hold_prepare, hold_act },
     { "Resume", "a{sv}", "", SD_BUS_PARAM(options), "org.timesten.upgrade1.hold", resume_prepare,

@@ -64,7 +64,9 @@ static const char *method_of_commit(const Call *call, const Backing *backing)
     return job && job->request ? job->request->method : "offline";
 }
 
-static gboolean find_rollback(Call *call, const char *target, GError **error)
+/* The instance before, by the method that made the current one back the server. REMEDY: what to do
+ * where there is none. */
+static gboolean find_previous(Call *call, const char *target, const char *remedy, GError **error)
 {
     const ServerConfig *config = ((const Server *)call->object)->config;
     const char *previous = config->previous_instance;
@@ -73,23 +75,79 @@ static gboolean find_rollback(Call *call, const char *target, GError **error)
     if (!backing)
         return FALSE;
     if (!previous)
-        return not_possible(error,
-                            "Server %s has no instance before %s to go back to%s. To move it to "
-                            "another instance, upgrade it",
-                            config->name, config->instance,
-                            backing->job ? ": its databases were removed" : "");
+        return not_possible(error, "Server %s has no instance before %s%s. %s", config->name,
+                            config->instance, backing->job ? ": its databases were removed" : "",
+                            remedy);
     if (*target && !g_str_equal(target, previous)) {
         g_autofree char *shown = text_one_line(target, 64);
 
-        return not_possible(error,
-                            "Server %s can only go back to %s, which backed it before, not to "
-                            "\"%s\". To move it to another instance, upgrade it",
-                            config->name, previous, shown);
+        return not_possible(error, "The instance before of server %s is %s, not \"%s\". %s",
+                            config->name, previous, shown, remedy);
     }
     if (!inventory_instance(call->object->daemon->inventory, previous, error))
         return FALSE;
     call_set(&call->to, previous);
     call_set(&call->method, method_of_commit(call, backing));
+    return TRUE;
+}
+
+static gboolean find_rollback(Call *call, const char *target, GError **error)
+{
+    return find_previous(call, target,
+                         "To move it to an instance other than the one before, upgrade it", error);
+}
+
+/* Each named database is one of the server's, once. */
+static gboolean check_databases(const ServerConfig *config, char **names, GError **error)
+{
+    for (char **name = names; *name; name++) {
+        g_autofree char *shown = text_one_line(*name, 64);
+        g_autofree char *all = g_strjoinv(", ", config->databases);
+
+        if (!g_strv_contains((const char *const *)config->databases, *name))
+            g_set_error(
+                error, TU_ERROR, TU_ERROR_INVALID_OPTION,
+                "Option databases has \"%s\", which is no database of server %s. It has: %s", shown,
+                config->name, all);
+        else if (g_strv_contains((const char *const *)name + 1, *name))
+            g_set_error(error, TU_ERROR, TU_ERROR_INVALID_OPTION,
+                        "Option databases has \"%s\" twice", shown);
+        else
+            continue;
+        return FALSE;
+    }
+    return TRUE;
+}
+
+/* Databases are those of the instance before; without any, the exports have no instance, and the
+ * current one stands in. */
+static gboolean find_clean(Call *call, const char *target, GError **error)
+{
+    const ServerConfig *config = ((const Server *)call->object)->config;
+    g_auto(GStrv) databases = NULL;
+    gboolean exports = FALSE, job;
+
+    g_variant_lookup(call->options, "databases", "^as", &databases);
+    g_variant_lookup(call->options, "exports", "b", &exports);
+    job = options_has(call->options, "job");
+    if ((!databases || !databases[0]) && !exports) {
+        g_set_error_literal(error, TU_ERROR, TU_ERROR_INVALID_OPTION,
+                            "Nothing is removed that is not named. Give the option databases, "
+                            "exports, or both");
+        return FALSE;
+    }
+    if (job && !exports) {
+        g_set_error_literal(
+            error, TU_ERROR, TU_ERROR_INVALID_OPTION,
+            "Option job tells whose exports are meant. Give the option exports, too");
+        return FALSE;
+    }
+    if (databases && databases[0])
+        return check_databases(config, databases, error) &&
+               find_previous(call, target, "Only databases of the instance before can be removed",
+                             error);
+    call_set(&call->to, config->instance);
+    call_set(&call->method, "offline");
     return TRUE;
 }
 
@@ -103,6 +161,7 @@ typedef struct {
 static const Kind kinds[] = {
     { "upgrade", OPTIONS_UPGRADE, find_upgrade },
     { "rollback", OPTIONS_ROLLBACK, find_rollback },
+    { "clean", OPTIONS_CLEAN, find_clean },
 };
 
 /* The row of a word; a word that is none is told by options_take(), so any row will do then. */
@@ -142,6 +201,13 @@ gboolean target_prepare_rollback(Call *call, GError **error)
     g_autoptr(GVariant) options = g_variant_get_child_value(call->arguments, 0);
 
     return prepare(call, find_kind("rollback"), 0, "", options, error);
+}
+
+gboolean target_prepare_clean(Call *call, GError **error)
+{
+    g_autoptr(GVariant) options = g_variant_get_child_value(call->arguments, 0);
+
+    return prepare(call, find_kind("clean"), 0, "", options, error);
 }
 
 gboolean target_prepare_question(Call *call, GError **error)

@@ -68,11 +68,19 @@ static gboolean look_data_store_differs(Check *check, GError **error)
 
 static void pair_absent(Check *check, const DatabaseFacts *old, const DatabaseFacts *new)
 {
+    const ServerConfig *server = check->job->server;
+    gboolean ours = g_strcmp0(server->previous_instance, check->job->to.config->name) == 0;
+    g_autofree char *remedy =
+        ours ? g_strdup_printf("If it is not needed any more, ttctl clean %s --databases=%s "
+                               "destroys it",
+                               server->name, new->dsn)
+             : g_strdup("Move it away, or destroy it with ttDestroy of the new release if it is "
+                        "not needed");
+
     if (new->exists && !g_str_equal(old->data_store, new->data_store))
-        check_found(
-            check, SEVERITY_ERROR, new->dsn,
-            "Move it away, or destroy it with ttDestroy of the new release if it is not needed",
-            "There is already a database at %s, and a restore would mix with it", new->data_store);
+        check_found(check, SEVERITY_ERROR, new->dsn, remedy,
+                    "There is already a database at %s, and a restore would mix with it",
+                    new->data_store);
 }
 
 static gboolean look_target_absent(Check *check, GError **error)

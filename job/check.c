@@ -98,8 +98,10 @@ static gboolean run_rows(Check *check, const CheckType *row, GError **error)
 
 GPtrArray *check_run(Job *job, const StepType *plan, GError **error)
 {
-    const CheckType *const tables[] = { checks_of_instances, checks_of_databases,
-                                        checks_of_rollback, checks_of_host };
+    const CheckType *const moving[] = { checks_of_instances, checks_of_databases,
+                                        checks_of_rollback, checks_of_host, NULL };
+    const CheckType *const cleaning[] = { checks_of_clean, NULL };
+    const CheckType *const *tables = job_moves_server(job) ? moving : cleaning;
     Check check = { .job = job, .plan = plan };
     g_autoptr(GPtrArray) findings = g_ptr_array_new_with_free_func(finding_free);
     g_autoptr(TimesTenStatus) from = NULL, to = NULL;
@@ -110,8 +112,8 @@ GPtrArray *check_run(Job *job, const StepType *plan, GError **error)
         return NULL;
     check.from_status = from = job->from.facts ? run_status(job, &job->from, NULL) : NULL;
     check.to_status = to = job->to.facts ? run_status(job, &job->to, NULL) : NULL;
-    for (guint i = 0; i < G_N_ELEMENTS(tables); i++)
-        if (!run_rows(&check, tables[i], error))
+    for (; *tables; tables++)
+        if (!run_rows(&check, *tables, error))
             return NULL;
     g_ptr_array_sort(findings, by_severity);
     return g_steal_pointer(&findings);

@@ -219,7 +219,7 @@ static gboolean forward(Job *job, const StepType *plan, GError **error)
         job->interruptible = !job->committed;
         if (problem && type->commits && job->committed)
             g_clear_error(&problem);
-        if (type->commits && job->committed)
+        if (type->commits && job->committed && job_moves_server(job))
             journal_line(job, &(JournalFields){ LOG_NOTICE, MESSAGE_COMMITTED, NULL, NULL },
                          "From now on instance %s backs server %s", job->request->to,
                          job->request->server);
@@ -282,8 +282,9 @@ static gboolean record_power_cut(Job *job, GError **error)
         return FALSE;
     if (job->summary->undoing)
         return TRUE;
-    g_set_error_literal(&problem, TU_ERROR, TU_ERROR_FAILED,
-                        "The host went down before the upgrade was committed; it was undone");
+    g_set_error(&problem, TU_ERROR, TU_ERROR_FAILED,
+                "The host went down before the %s was committed; it was undone",
+                job->request->kind);
     return record_failure(job, "-", problem, error);
 }
 

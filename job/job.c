@@ -13,7 +13,7 @@
 /* PID 1's own socket: it is there for root whatever happens to the message bus. */
 #define PID1_SOCKET "unix:path=/run/systemd/private"
 
-static void side_clear(Side *side)
+void side_clear(Side *side)
 {
     g_free(side->unit);
     g_free(side->admin);
@@ -67,7 +67,7 @@ gboolean job_reconnect(Job *job, GError **error)
     return unit_subscribe(job->bus) >= 0 || tu_error_errno(error, EIO, "Cannot talk to systemd");
 }
 
-static gboolean side_init(Job *job, Side *side, const char *name, GError **error)
+gboolean job_init_side(const Job *job, Side *side, const char *name, GError **error)
 {
     side->config = inventory_instance(job->inventory, name, error);
     if (!side->config)
@@ -114,8 +114,8 @@ Job *job_new(JobRequest *request, GError **error)
                            : g_strdup_printf("check-%d", getpid());
     job->inventory = inventory_load();
     job->server = inventory_server(job->inventory, request->server, error);
-    if (!job->server || !side_init(job, &job->from, request->from, error) ||
-        !side_init(job, &job->to, request->to, error))
+    if (!job->server || !job_init_side(job, &job->from, request->from, error) ||
+        !job_init_side(job, &job->to, request->to, error))
         return NULL;
     options_init(job);
     sigemptyset(&term);
@@ -323,10 +323,22 @@ gboolean job_note_once(Job *job, const char *key, const char *value, GError **er
     return job_noted(job, key) || job_note(job, key, value, error);
 }
 
+gboolean job_moves_server(const Job *job)
+{
+    return request_moves_server(job->request);
+}
+
 gboolean job_read_commit(Job *job, gboolean *ret_committed, GError **error)
 {
-    g_autoptr(Backing) backing = backing_load(job->server->name, error);
+    g_autoptr(Backing) backing = NULL;
 
+    if (!job_moves_server(job)) { /* what it decided stands in its record and nowhere else */
+        const RecordStep *commit = record_find_step(job->summary, "commit");
+
+        *ret_committed = commit && commit->state == STEP_DONE;
+        return TRUE;
+    }
+    backing = backing_load(job->server->name, error);
     if (!backing)
         return FALSE;
     *ret_committed =

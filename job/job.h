@@ -24,6 +24,9 @@ typedef struct {
     guint16 backend_port; /* where its server listens when it backs the server of the job */
 } Side;
 
+void side_clear(Side *side);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Side, side_clear)
+
 typedef struct {
     guint64 hold_limit_usec;
     guint64 outage_limit_usec;
@@ -65,6 +68,9 @@ Job *job_new(JobRequest *request, GError **error);
 void job_free(Job *job);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Job, job_free)
 
+/* What a declared instance is, without asking it: no facts. */
+gboolean job_init_side(const Job *job, Side *side, const char *name, GError **error);
+
 /* Asks both installations about themselves, each as its administrator. */
 gboolean job_survey(Job *job, GError **error);
 gboolean job_probe_side(Job *job, Side *side, GError **error);
@@ -95,6 +101,9 @@ gboolean job_note(Job *job, const char *key, const char *value, GError **error);
 /* The same, but what an earlier attempt noted stays: how the world was before the first touch. */
 gboolean job_note_once(Job *job, const char *key, const char *value, GError **error);
 const char *job_noted(const Job *job, const char *key); /* NULL none */
+
+/* Whether it makes another instance back the server. */
+gboolean job_moves_server(const Job *job);
 
 /* Whether the commit of this very job stands on disk. */
 gboolean job_read_commit(Job *job, gboolean *ret_committed, GError **error);

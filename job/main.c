@@ -141,7 +141,7 @@ static Job *job_for_question(char **words, GError **error)
     g_variant_lookup(request->options, "method", "&s", &method);
     request->kind = g_strdup(kind);
     request->method = g_strdup(g_str_equal(method, "auto") ? "offline" : method);
-    if (g_str_equal(request->from, request->to)) {
+    if (request_moves_server(request) && g_str_equal(request->from, request->to)) {
         g_set_error(error, TU_ERROR, TU_ERROR_NOT_POSSIBLE,
                     "Server %s is already backed by instance %s. Name another target",
                     request->server, request->to);

@@ -79,6 +79,23 @@ static const StepType offline_rollback[] = {
     { NULL },
 };
 
+/* Removes what was named. The databases are destroyed, so there is no way back from its commit, and
+ * the server serves all the time. */
+static const StepType offline_clean[] = {
+    { "check", "Check everything again, inside the job", step_check, NULL, some_seconds },
+    { "start-previous-daemon", "Start the main daemon of the previous release for ttDestroy",
+      step_clean_start, step_clean_stop, some_seconds },
+    { "commit", "Make sure once more that nobody uses what was named; then there is no way back",
+      step_clean_commit, NULL, a_moment, .commits = TRUE },
+    { "destroy-databases", "Destroy the named databases with ttDestroy of their release",
+      step_clean_databases, NULL, some_seconds },
+    { "remove-exports", "Remove the export files of ended jobs", step_clean_exports, NULL,
+      a_moment },
+    { "stop-previous-daemon", "Stop that main daemon again where it did not run before",
+      step_clean_stop, NULL, a_moment },
+    { NULL },
+};
+
 static const struct {
     const char *kind;
     const char *method;
@@ -86,6 +103,7 @@ static const struct {
 } plans[] = {
     { "upgrade", "offline", offline },
     { "rollback", "offline", offline_rollback },
+    { "clean", "offline", offline_clean },
 };
 
 const StepType *plan_of(const char *kind, const char *method)

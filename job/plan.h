@@ -25,8 +25,8 @@ typedef struct {
     gboolean done_by_boot;
 } StepType;
 
-/* Rows of a kind of job ("upgrade", "rollback") by a method, ended by an id of NULL; NULL where
- * there is no such plan. */
+/* Rows of a kind of job ("upgrade", "rollback", "clean") by a method, ended by an id of NULL; NULL
+ * where there is no such plan. */
 const StepType *plan_of(const char *kind, const char *method);
 const StepType *plan_find(const StepType *plan, const char *id);
 

@@ -73,6 +73,13 @@ static gboolean set_server_port(Job *job, const Side *side, guint16 port, GError
     return run_helper_set(job, side, error, option, NULL);
 }
 
+gboolean step_bring_daemon_up(Job *job, const Side *side, GError **error)
+{
+    return run_unit(job, UNIT_START, side->unit, error) &&
+           await_or_fail(job, side, daemon_is_up, DAEMON_UP_USEC, "The start of the main daemon",
+                         error);
+}
+
 /* --- announce -----------------------------------------------------------------------------------
  */
 
@@ -261,10 +268,7 @@ gboolean step_stop_old_server_undo(Job *job, GError **error)
 {
     if (!noted_yes(job, "was-running"))
         return TRUE;
-    if (!run_unit(job, UNIT_START, job->from.unit, error) ||
-        !await_or_fail(job, &job->from, daemon_is_up, DAEMON_UP_USEC,
-                       "The start of the main daemon", error) ||
-        !bring_server_up(job, &job->from, error))
+    if (!step_bring_daemon_up(job, &job->from, error) || !bring_server_up(job, &job->from, error))
         return FALSE;
     server_glance(job, &job->from); /* whatever it answers, there is no better one */
     return TRUE;

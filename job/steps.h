@@ -15,6 +15,8 @@ gboolean step_stop_old_server_undo(Job *job, GError **error);
 gboolean step_start_new_server(Job *job, GError **error);
 gboolean step_start_new_server_undo(Job *job, GError **error);
 gboolean step_retire_old(Job *job, GError **error);
+/* Starts a side's main daemon and waits until it answers. */
+gboolean step_bring_daemon_up(Job *job, const Side *side, GError **error);
 /* step-port.c: the public port, and the commit */
 gboolean step_hold(Job *job, GError **error);
 gboolean step_hold_undo(Job *job, GError **error);
@@ -32,6 +34,12 @@ gboolean step_verify(Job *job, GError **error);
 guint64 step_export_estimate(const Job *job);
 guint64 step_import_estimate(const Job *job);
 guint64 step_verify_estimate(const Job *job);
+/* step-clean.c: what upgrades left behind */
+gboolean step_clean_start(Job *job, GError **error);
+gboolean step_clean_stop(Job *job, GError **error);
+gboolean step_clean_commit(Job *job, GError **error);
+gboolean step_clean_databases(Job *job, GError **error);
+gboolean step_clean_exports(Job *job, GError **error);
 /* step-rollback.c: the databases of the previous instance */
 gboolean step_open_previous(Job *job, GError **error);
 gboolean step_open_previous_undo(Job *job, GError **error);

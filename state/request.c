@@ -247,6 +247,11 @@ JobRequest *request_load(guint64 id, GError **error)
     return g_steal_pointer(&request);
 }
 
+gboolean request_moves_server(const JobRequest *request)
+{
+    return !g_str_equal(request->kind, "clean");
+}
+
 void request_free(JobRequest *request)
 {
     if (!request)

@@ -5,10 +5,10 @@
 
 typedef struct {
     guint64 id;
-    char *kind; /* "upgrade" */
+    char *kind; /* "upgrade", "rollback", "clean" */
     char *server;
     char *from;        /* instance that backed the server when it was asked */
-    char *to;          /* target instance */
+    char *to;          /* target instance; of a clean, the one whose databases go */
     char *method;      /* "offline"; "auto" is resolved before */
     GVariant *options; /* a{sv}, as given */
     guint32 uid;       /* who asked */
@@ -24,6 +24,9 @@ gboolean request_create(JobRequest *request, GError **error);
 JobRequest *request_load(guint64 id, GError **error); /* NO_SUCH_JOB, RECORD_DAMAGED */
 void request_free(JobRequest *request);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(JobRequest, request_free)
+
+/* Whether it takes the server away and makes another instance back it, as all but "clean" do. */
+gboolean request_moves_server(const JobRequest *request);
 
 /* Ids of all jobs on disk, ascending; array of guint64. */
 GArray *request_list(GError **error);

@@ -107,12 +107,13 @@ static GPtrArray *find_unfinished_jobs(const Generator *generator)
     return jobs;
 }
 
+/* Those that take a server away. A clean never touches the port, so nobody may wait for it. */
 static const JobRequest *unfinished_job(const Generator *generator, const char *server)
 {
     for (guint i = 0; i < generator->jobs->len; i++) {
         const JobRequest *job = g_ptr_array_index(generator->jobs, i);
 
-        if (g_str_equal(job->server, server))
+        if (g_str_equal(job->server, server) && request_moves_server(job))
             return job;
     }
     return NULL;
@@ -123,7 +124,7 @@ static gboolean is_target_of_a_job(const Generator *generator, const char *insta
     for (guint i = 0; i < generator->jobs->len; i++) {
         const JobRequest *job = g_ptr_array_index(generator->jobs, i);
 
-        if (g_str_equal(job->to, instance))
+        if (g_str_equal(job->to, instance) && request_moves_server(job))
             return TRUE;
     }
     return FALSE;

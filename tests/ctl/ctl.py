@@ -376,6 +376,26 @@ def confirmation_is_not_asked_where_checks_forbid_it(bus):
     assert not [call for call in bus.calls() if call.startswith('Rollback')], bus.calls()
 
 
+def clean_names_what_goes(bus):
+    run = bus.run('clean', 'main', '--databases=orders,stock', '--exports=3').expect(0)
+    assert 'Job 7: clean of main: tt60' in run.out and 'tt70 serves main as before' in run.out, run
+    assert 'Release' not in run.out and 'held for' not in run.out, run
+    call = bus.calls()[-1].split()
+    assert call[0] == 'Clean' and set(call[1:]) == {
+        'databases=orders,stock', 'exports=yes', 'job=3', 'interactive=1'}, call
+    bus.run('clean', 'main', '--exports', '--quiet').expect(0)
+    assert bus.calls()[-1] == 'Clean exports=yes interactive=1', bus.calls()
+
+
+def clean_on_a_terminal_is_confirmed(bus):
+    terminal = Terminal(bus, ['clean', 'main', '--databases=orders'])
+    assert 'path-allowed' in terminal.read('Remove all this for good\\?'), 'what goes is not shown first'
+    terminal.type('n\n')
+    terminal.end().expect(25)
+    assert [call.split()[0] for call in bus.calls()] == ['Check'], bus.calls()
+    assert 'databases=orders' in bus.calls()[0] and 'kind=clean' in bus.calls()[0], bus.calls()
+
+
 def retry_goes_on_and_is_followed(bus):
     run = bus.run('upgrade', 'main', 'tt70').expect(20)
     assert 'ttctl retry 7' in run.err, run
@@ -490,6 +510,8 @@ def wrong_usage_exits_2(bus):
                   ('upgrade', 'main', 'tt70', '--drain=soon'), ('hold', 'main', 'infinity'),
                   ('hold', 'main', '0'), ('hold', 'main', '5s', '--limit=6s'), ('list', '--host'),
                   ('list', '--quiet=3'), ('rollback', 'main', 'tt60'), ('retry',),
+                  ('clean', 'main', '--databases='), ('clean', 'main', '--databases=a,,b'),
+                  ('clean', 'main', '--exports=x'), ('clean', 'main', '--drain=1s'),
                   ('rollback', 'main', '--parallel=2'), ('upgrade', 'main', 'tt70', '--yes'),
                   ('upgrade', 'main', 'tt70', '--allow-data-loss'), ('retry', '7', '--dry-run'), ('list', '-Ha', '-Mb'), ('list', '-x')):
         run = bus.run(*words).expect(2)
@@ -637,6 +659,8 @@ TESTS = {
     dry_run_changes_nothing: {'Checks': 'failed'},
     rollback_on_a_terminal_is_confirmed: {},
     confirmation_is_not_asked_where_checks_forbid_it: {'Checks': 'failed'},
+    clean_names_what_goes: {},
+    clean_on_a_terminal_is_confirmed: {},
     retry_goes_on_and_is_followed: {'End': 'needs-attention'},
     retry_without_waiting: {'End': 'needs-attention'},
     cancel_undoes_and_exits_25: {'PaceMSec': 200},

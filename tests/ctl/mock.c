@@ -283,6 +283,7 @@ static char *words_of_options(sd_bus_message *call)
     guint64 big;
     guint32 small;
     int flag;
+    char **words = NULL;
 
     sd_bus_message_enter_container(call, 'a', "{sv}");
     while (sd_bus_message_enter_container(call, 'e', "sv") > 0) {
@@ -296,6 +297,13 @@ static char *words_of_options(sd_bus_message *call)
             g_string_append_printf(text, " %s=%u", key, small);
         else if (*type == 'b' && sd_bus_message_read(call, "v", "b", &flag) >= 0)
             g_string_append_printf(text, " %s=%s", key, flag ? "yes" : "no");
+        else if (*type == 'a' && sd_bus_message_enter_container(call, 'v', "as") >= 0) {
+            sd_bus_message_read_strv(call, &words);
+            g_autofree char *list = g_strjoinv(",", words);
+
+            g_string_append_printf(text, " %s=%s", key, list);
+            sd_bus_message_exit_container(call);
+        }
         sd_bus_message_exit_container(call);
     }
     sd_bus_message_exit_container(call);
@@ -440,6 +448,15 @@ static int on_retry(sd_bus_message *call, void *data, sd_bus_error *error)
     return sd_bus_reply_method_return(call, NULL);
 }
 
+static int on_clean(sd_bus_message *call, void *data, sd_bus_error *error)
+{
+    Mock *mock = ((Server *)data)->mock;
+    g_autofree char *options = words_of_options(call);
+
+    note_call(mock, call, "Clean%s", options);
+    return begin_job(mock, call, "clean", "tt70", "tt60");
+}
+
 #define CHANGES          SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE
 #define IN(type, member) offsetof(type, member)
 
@@ -488,6 +505,7 @@ static const sd_bus_vtable server_vtable[] = {
     SD_BUS_METHOD("Plan", "sa{sv}", "sa(ssbt)", on_plan, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Upgrade", "sa{sv}", "to", on_upgrade, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Rollback", "a{sv}", "to", on_rollback, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("Clean", "a{sv}", "to", on_clean, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Hold", "ta{sv}", "", on_hold, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Resume", "a{sv}", "", on_resume, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_VTABLE_END,

@@ -10,7 +10,7 @@ def rollback(world, values=None):
 
 
 def test(world):
-    world.expect(r"upgrade-job: Check data-loss", r"upgrade-job: Step check failed: (data-loss|target-database-absent)",
+    world.expect(r"upgrade-job: Check (data-loss|irreversible|old-daemon-reachable)", r"upgrade-job: Step check failed: (data-loss|target-database-absent)",
                  r"upgrade-job: Job \d+ finished: failed", r"systemd: Failed to start timesten-job@",
                  r"systemd: timesten-job@\d+.service: Failed with result")
     before = world.content("tt60", "orders")
@@ -52,9 +52,19 @@ def test(world):
     equal(world.bus.properties("Server", "main")["PreviousInstance"], "tt70", "the instance before")
     check("ttcserver" not in str(world.listeners().get(27002, "")), "7.0's server still listens")
 
-    # What was left there is in the way of another upgrade, and is told.
-    refused(world.upgrade, "ChecksFailed", "target-database-absent", "orders")
+    # What was left there is in the way of another upgrade until it is cleaned away.
+    refused(world.upgrade, "ChecksFailed", "target-database-absent", "ttctl clean main --databases=orders")
     world.must_serve("tt60")
+    world.run("ttctl", "clean", "main", "--databases=orders", timeout=120)
+    world.must_end(world.upgrade(), "done")
+    world.must_serve("tt70")
+    equal(set(world.sql("tt70", "orders", "select ID, SEQ from written;")), now, "the rows after the second upgrade")
+
+    # A release that died is a reason to go back.
+    world.systemctl("stop", "timesten@tt70.service")
+    world.must_end(rollback(world, {"allow-data-loss": ("b", "true")}), "done")
+    world.must_serve("tt60")
+    equal(world.content("tt60", "orders"), before, "count and checksum after the second rollback")
 
 
 run(test, server_lines=["DrainSec=2"])

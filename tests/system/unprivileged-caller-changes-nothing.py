@@ -31,6 +31,7 @@ def test(world):
     must_be_refused("Check", server("Check", "sa{sv}", "tt70", *options()))
     must_be_refused("Plan", server("Plan", "sa{sv}", "tt70", *options()))
     must_be_refused("Upgrade", server("Upgrade", "sa{sv}", "tt70", *options()))
+    must_be_refused("Clean", server("Clean", "a{sv}", 1, "exports", "b", "true"))
     must_be_refused("Hold", server("Hold", "ta{sv}", 5_000_000, *options()))
     must_be_refused("Resume", server("Resume", "a{sv}", *options()))
     must_be_refused("Reload", lambda: world.bus.manager("Reload", user="guest"))

@@ -1,0 +1,109 @@
+#include "job/clean.h"
+#include "common/error.h"
+#include "state/record.h"
+
+CleanWish *clean_wish(const Job *job)
+{
+    CleanWish *wish = g_new0(CleanWish, 1);
+    GVariant *options = job->request->options;
+
+    if (options) {
+        g_variant_lookup(options, "databases", "^as", &wish->databases);
+        g_variant_lookup(options, "exports", "b", &wish->exports);
+        g_variant_lookup(options, "job", "t", &wish->only);
+    }
+    if (!wish->databases)
+        wish->databases = g_new0(char *, 1);
+    return wish;
+}
+
+void clean_wish_free(CleanWish *wish)
+{
+    if (!wish)
+        return;
+    g_strfreev(wish->databases);
+    g_free(wish);
+}
+
+static gboolean no(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
+static gboolean no(GError **error, const char *format, ...)
+{
+    g_autofree char *message = NULL;
+    va_list args;
+
+    va_start(args, format);
+    message = g_strdup_vprintf(format, args);
+    va_end(args);
+    g_set_error_literal(error, TU_ERROR, TU_ERROR_NOT_POSSIBLE, message);
+    return FALSE;
+}
+
+/* The server that is backed by the instance and has the database; NULL none. */
+static const ServerConfig *find_user(const Job *job, const char *dsn)
+{
+    for (guint i = 0; i < job->inventory->servers->len; i++) {
+        const ServerConfig *server = job->inventory->servers->pdata[i];
+
+        if (g_str_equal(server->instance, job->to.config->name) &&
+            g_strv_contains((const char *const *)server->databases, dsn))
+            return server;
+    }
+    return NULL;
+}
+
+gboolean clean_may_destroy(const Job *job, const char *dsn, const TimesTenStatus *status,
+                           GError **error)
+{
+    const DatabaseFacts *facts = facts_find_database(job->to.facts, dsn);
+    const ServerConfig *user = find_user(job, dsn);
+    const StatusStore *store;
+
+    if (user)
+        return no(error, "Instance %s backs server %s now, so its database %s is in use",
+                  job->to.config->name, user->name, dsn);
+    for (guint i = 0; facts && i < job->from.facts->databases->len; i++) {
+        const DatabaseFacts *current = job->from.facts->databases->pdata[i];
+
+        if (g_str_equal(current->data_store, facts->data_store))
+            return no(error,
+                      "Database %s of instance %s has the files of database %s of instance %s, "
+                      "which is in use: %s",
+                      dsn, job->to.config->name, current->dsn, job->from.config->name,
+                      facts->data_store);
+    }
+    store = facts && status ? status_find_store(status, facts->data_store) : NULL;
+    if (store && status_user_connections(store) > 0) {
+        g_autofree char *names = status_name_connections(store);
+
+        return no(error, "Database %s of instance %s has connections: %s. End them, then try again",
+                  dsn, job->to.config->name, names);
+    }
+    return TRUE;
+}
+
+static gboolean has_ended(guint64 id)
+{
+    g_autoptr(RecordSummary) record = record_load(id, NULL);
+
+    return record && !record->damaged && record->finished &&
+           g_strcmp0(record->result, "needs-attention") != 0;
+}
+
+GPtrArray *clean_jobs(const Job *job, const CleanWish *wish, GError **error)
+{
+    g_autoptr(GArray) ids = request_list(error);
+    g_autoptr(GPtrArray) jobs = g_ptr_array_new_with_free_func((GDestroyNotify)request_free);
+
+    if (!ids)
+        return NULL;
+    for (guint i = 0; wish->exports && i < ids->len; i++) {
+        guint64 id = g_array_index(ids, guint64, i);
+        g_autoptr(JobRequest) request = request_load(id, NULL);
+
+        if (request && g_str_equal(request->server, job->server->name) &&
+            g_str_equal(request->kind, "upgrade") && (!wish->only || wish->only == id) &&
+            has_ended(id))
+            g_ptr_array_add(jobs, g_steal_pointer(&request));
+    }
+    return g_steal_pointer(&jobs);
+}
