@@ -1,0 +1,342 @@
+/* The two ends of the port's benchmark: a server that echoes and clients that ask it.
+ *
+ * Plain and quick, so that what stands between them is most of the cost. Each end is one thread.
+ * A run prints one JSON object. Used by tests/bench/port and by the system tests of many clients.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MESSAGE 64
+#define EVENTS  256
+#define BULK    'B' /* a connection that begins so is sent bytes without end */
+
+/* More than a source address has ports; with a second address there are more. */
+#define PER_SOURCE 25000
+
+typedef struct {
+    int state;
+    double began;
+} Connection;
+
+static Connection *connections; /* by descriptor */
+static char block[256 * 1024];
+
+static double now(void)
+{
+    struct timespec time;
+
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return time.tv_sec + time.tv_nsec / 1e9;
+}
+
+static void die(const char *what)
+{
+    fprintf(stderr, "load: %s: %s\n", what, strerror(errno));
+    exit(1);
+}
+
+static void prepare(void)
+{
+    struct rlimit limit;
+
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    signal(SIGPIPE, SIG_IGN);
+    connections = calloc(limit.rlim_max, sizeof *connections);
+}
+
+static void watch(int epoll, int fd, int operation, uint32_t events)
+{
+    struct epoll_event event = { .events = events, .data.fd = fd };
+
+    if (epoll_ctl(epoll, operation, fd, &event) < 0)
+        die("epoll_ctl");
+}
+
+static struct sockaddr_in address(const char *host, const char *port)
+{
+    struct sockaddr_in result = { .sin_family = AF_INET, .sin_port = htons(atoi(port)) };
+
+    if (inet_pton(AF_INET, host, &result.sin_addr) != 1)
+        die(host);
+    return result;
+}
+
+static void no_delay(int fd)
+{
+    int on = 1;
+
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
+
+/* The server */
+
+static void answer(int epoll, int fd, uint32_t events)
+{
+    ssize_t count;
+
+    if (connections[fd].state == BULK) {
+        count = send(fd, block, sizeof block, MSG_NOSIGNAL);
+        if (count < 0 && errno != EAGAIN)
+            close(fd);
+        return;
+    }
+    count = recv(fd, block, sizeof block, 0);
+    if (count > 0 && block[0] == BULK) {
+        connections[fd].state = BULK;
+        watch(epoll, fd, EPOLL_CTL_MOD, EPOLLOUT);
+    } else if (count > 0 ? send(fd, block, count, MSG_NOSIGNAL) != count
+                         : errno != EAGAIN || !count) {
+        close(fd);
+    }
+}
+
+static int serve(char **words)
+{
+    struct sockaddr_in here = address(words[0], words[1]);
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), epoll = epoll_create1(0),
+        on = 1;
+    struct epoll_event events[EVENTS];
+
+    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (bind(listener, (struct sockaddr *)&here, sizeof here) < 0 || listen(listener, 65535) < 0)
+        die("listen");
+    watch(epoll, listener, EPOLL_CTL_ADD, EPOLLIN);
+    puts("ready");
+    fflush(stdout);
+    for (int count; (count = epoll_wait(epoll, events, EVENTS, -1)) >= 0 || errno == EINTR;) {
+
+        for (int i = 0; i < count; i++) {
+            int fd = events[i].data.fd;
+
+            if (fd != listener) {
+                answer(epoll, fd, events[i].events);
+                continue;
+            }
+            for (int batch = 0; batch < 64; batch++) {
+                if ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) < 0)
+                    break;
+                connections[fd].state = 0;
+                no_delay(fd);
+                watch(epoll, fd, EPOLL_CTL_ADD, EPOLLIN);
+            }
+        }
+    }
+    return 1;
+}
+
+/* The clients */
+
+/* Latencies in steps of 1/32 of their size, from 1 µs on. */
+#define STEPS 32
+static uint32_t histogram[40 * STEPS];
+static uint64_t answers, broken;
+
+static void record(double seconds)
+{
+    uint64_t ns = seconds > 0 ? seconds * 1e9 : 0;
+    unsigned high = 0;
+
+    while ((ns >> high) >= 2 * STEPS)
+        high++;
+    histogram[high * STEPS + (ns >> high)]++;
+    answers++;
+}
+
+static double percentile(double part)
+{
+    uint64_t seen = 0;
+
+    for (unsigned i = 0; i < sizeof histogram / sizeof *histogram; i++) {
+        seen += histogram[i];
+        if (seen > answers * part) {
+            unsigned high = i < 2 * STEPS ? 0 : i / STEPS - 1;
+
+            return (double)((uint64_t)(i - high * STEPS) << high) / 1e3;
+        }
+    }
+    return 0;
+}
+
+static int begin_connect(const struct sockaddr_in *to, unsigned number)
+{
+    struct sockaddr_in from = { .sin_family = AF_INET };
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), on = 1;
+
+    if (fd < 0)
+        die("socket");
+    if (number >= PER_SOURCE) {
+        from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + number / PER_SOURCE);
+        setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+        if (bind(fd, (struct sockaddr *)&from, sizeof from) < 0)
+            die("bind");
+    }
+    no_delay(fd);
+    if (connect(fd, (const struct sockaddr *)to, sizeof *to) < 0 && errno != EINPROGRESS)
+        die("connect");
+    return fd;
+}
+
+static void ask(int fd)
+{
+    static const char message[MESSAGE] = "?";
+
+    if (send(fd, message, sizeof message, MSG_NOSIGNAL) != MESSAGE)
+        broken++;
+}
+
+/* COUNT clients that ask again and again; with FRESH each over a new connection. */
+static int exchange(char **words, int fresh)
+{
+    struct sockaddr_in to = address(words[0], words[1]);
+    int count = atoi(words[2]), epoll = epoll_create1(0);
+    double end, began = 0, seconds = atof(words[3]);
+    struct epoll_event events[EVENTS];
+
+    /* All are connected and served once before the clock starts. */
+    for (int i = 0; i < count; i++) {
+        int fd = begin_connect(&to, 0);
+
+        fcntl(fd, F_SETFL, 0);
+        ask(fd);
+        if (recv(fd, block, MESSAGE, MSG_WAITALL) != MESSAGE)
+            die("first answer");
+        fcntl(fd, F_SETFL, O_NONBLOCK);
+        watch(epoll, fd, EPOLL_CTL_ADD, EPOLLIN);
+        connections[fd].state = MESSAGE;
+    }
+    began = now();
+    for (int fd = 0, left = count; left > 0; fd++)
+        if (connections[fd].state == MESSAGE) {
+            connections[fd].began = now();
+            ask(fd);
+            left--;
+        }
+    end = began + seconds;
+    while (now() < end) {
+        int ready = epoll_wait(epoll, events, EVENTS, 1000);
+
+        for (int i = 0; i < ready; i++) {
+            int fd = events[i].data.fd;
+            ssize_t got = connections[fd].state ? recv(fd, block, sizeof block, 0) : 0;
+
+            if (connections[fd].state && got == MESSAGE) {
+                double then = now();
+
+                record(then - connections[fd].began);
+                connections[fd].began = then;
+                if (!fresh) {
+                    ask(fd);
+                    continue;
+                }
+            } else if (connections[fd].state) {
+                broken++;
+            } else { /* connected */
+                connections[fd].state = MESSAGE;
+                watch(epoll, fd, EPOLL_CTL_MOD, EPOLLIN);
+                ask(fd);
+                continue;
+            }
+            close(fd);
+            fd = begin_connect(&to, 0);
+            connections[fd] = (Connection){ 0, now() };
+            watch(epoll, fd, EPOLL_CTL_ADD, EPOLLOUT);
+        }
+    }
+    printf("{\"per_s\": %.1f, \"p50_us\": %.2f, \"p99_us\": %.2f, \"broken\": %lu}\n",
+           answers / (now() - began), percentile(.5), percentile(.99), (unsigned long)broken);
+    return 0;
+}
+
+static int requests(char **words)
+{
+    return exchange(words, 0);
+}
+
+static int connects(char **words)
+{
+    return exchange(words, 1);
+}
+
+static int bulk(char **words)
+{
+    struct sockaddr_in to = address(words[0], words[1]);
+    int fd = begin_connect(&to, 0);
+    double began, seconds = atof(words[2]);
+    uint64_t total = 0;
+
+    fcntl(fd, F_SETFL, 0);
+    send(fd, "B", 1, 0);
+    recv(fd, block, sizeof block, 0);
+    began = now();
+    while (now() < began + seconds) {
+        ssize_t count = recv(fd, block, sizeof block, 0);
+
+        if (count <= 0)
+            die("recv");
+        total += count;
+    }
+    printf("{\"mb_per_s\": %.1f}\n", total / (now() - began) / 1e6);
+    return 0;
+}
+
+/* COUNT sessions that have been used once and then rest until the standard input ends. */
+static int idle(char **words)
+{
+    struct sockaddr_in to = address(words[0], words[1]);
+    int count = atoi(words[2]);
+
+    for (int i = 0; i < count; i++) {
+        int fd = begin_connect(&to, i);
+
+        fcntl(fd, F_SETFL, 0);
+        ask(fd);
+        if (recv(fd, block, MESSAGE, MSG_WAITALL) != MESSAGE)
+            die("first answer");
+    }
+    puts("ready");
+    fflush(stdout);
+    while (read(STDIN_FILENO, block, 1) > 0)
+        ;
+    return 0;
+}
+
+static const struct {
+    const char *verb;
+    int words;
+    const char *usage;
+    int (*run)(char **words);
+} verbs[] = {
+    { "serve", 2, "HOST PORT", serve },
+    { "requests", 4, "HOST PORT CONNECTIONS SECONDS", requests },
+    { "connects", 4, "HOST PORT AT-ONCE SECONDS", connects },
+    { "bulk", 3, "HOST PORT SECONDS", bulk },
+    { "idle", 3, "HOST PORT CONNECTIONS", idle },
+};
+
+int main(int argc, char **argv)
+{
+    prepare();
+    for (unsigned i = 0; i < sizeof verbs / sizeof *verbs; i++)
+        if (argc == verbs[i].words + 2 && strcmp(argv[1], verbs[i].verb) == 0)
+            return verbs[i].run(argv + 2);
+    for (unsigned i = 0; i < sizeof verbs / sizeof *verbs; i++)
+        fprintf(stderr, "load %s %s\n", verbs[i].verb, verbs[i].usage);
+    return 2;
+}
