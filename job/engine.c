@@ -37,7 +37,7 @@ void engine_wrap_up(Job *job)
     backing_tidy(job->server->name);
     /* The generator takes away what an unfinished job needed: start at boot, the lock on the
      * socket. */
-    if (!run_daemon_reload(job, &problem))
+    if (!run_daemon_reload(job, &problem) && !job->stopping)
         g_warning("%s, ignoring", problem->message);
 }
 

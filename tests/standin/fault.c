@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 static GHashTable *actions; /* of the line that applies to this process */
+static char *own_home;
 
 static gboolean has_word(char **arguments, const char *word)
 {
@@ -114,10 +115,29 @@ const char *fault_get(const char *action)
     return actions ? g_hash_table_lookup(actions, action) : NULL;
 }
 
+/* Stands still until PATH is there or a signal came that somebody handles, and tells in
+ * HOME/.standin/fired that it does. A test can then act in the middle of a step, however fast or
+ * slow the machine is. */
+static void wait_until_there(const char *path)
+{
+    g_autofree char *fired = g_build_filename(own_home, ".standin", "fired", NULL);
+    int fd = open(fired, O_WRONLY | O_CREAT | O_CLOEXEC | O_APPEND, 0666);
+
+    if (fd >= 0) {
+        dprintf(fd, "waits for %s\n", path);
+        close(fd);
+    }
+    while (access(path, F_OK) < 0 && usleep(20000) == 0)
+        ;
+}
+
 static void act(void)
 {
     const char *value;
 
+    value = fault_get("until");
+    if (value)
+        wait_until_there(value);
     value = fault_get("delay");
     if (value)
         g_usleep((gulong)(seconds(value) * G_USEC_PER_SEC));
@@ -144,6 +164,7 @@ static void act(void)
 void fault_begin(const char *home, const char *command, char **arguments)
 {
     actions = find(home, command, arguments, NULL);
+    own_home = g_strdup(home);
     if (actions && !fault_get("at"))
         act();
 }

@@ -1,17 +1,17 @@
 """A job that is cancelled while it moves the data takes everything back; a second request meanwhile is told of it."""
 
 from bus import NAME, options
-from harness import SLOW, check, equal, refused, run
+from harness import check, equal, refused, run
 
 
 def test(world):
     before = world.content("tt60", "orders")
     world.expect("upgrade-job: Step export failed: The job was cancelled", "Job .* cancelled")
-    world.tune("tt60", SLOW)
+    gate = world.gate("tt60", "ttMigrate -c at=50")
     world.start_clients(6)
     world.settle()
     number = world.upgrade()
-    world.wait_step(number, "export")
+    gate.wait()
     equal(world.upgrade(), number, "the job of an identical request while it runs")
     refused(lambda: world.upgrade(values={"parallel": ("u", 1)}), "Busy", str(number))
     path = world.bus.manager("GetJob", "t", number)[0]

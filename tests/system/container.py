@@ -287,13 +287,14 @@ class Container:
 class Reader(threading.Thread):
     """Collects the lines of a process that runs on."""
 
-    def __init__(self, process):
+    def __init__(self, process, stream=None):
         super().__init__(daemon=True)
         self.process, self.lines = process, []
+        self.stream = stream or process.stdout
         self.start()
 
     def run(self):
-        for line in self.process.stdout:
+        for line in self.stream:
             self.lines.append((time.monotonic(), line.rstrip("\n")))
 
     def text(self):

@@ -8,7 +8,7 @@ def test(world):
     equal(world.unit("timesten-server@main.socket"), "active", "the socket after the boot")
     for unit in ("timesten-server@main.service", "timesten@tt60.service", "timesten@tt70.service"):
         equal(world.unit(unit), "inactive", f"{unit} before the first connect")
-    clients = world.start_clients(6)
+    clients = world.start_clients(6, patience=60)
     world.settle()
     report = world.stop_clients()
     equal(world.lost("tt60", report), [], "lost rows")

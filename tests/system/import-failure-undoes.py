@@ -8,7 +8,7 @@ CASES = [
     # what ttMigrate -r does · options of Upgrade · error · words that its message must hold
     ("ttMigrate -r exit=1 at=50", {}, "UtilityFailed", ["ttMigrate", "orders"]),
     ("ttMigrate -r exit=2", {}, "UtilityFailed", ["ttMigrate", "orders"]),
-    ("ttMigrate -r hang at=30", {"outage-limit-usec": ("t", 5_000_000)}, "DeadlinePassed", ["orders"]),
+    ("ttMigrate -r hang at=30", {"outage-limit-usec": ("t", 15_000_000)}, "DeadlinePassed", ["orders"]),
 ]
 
 
@@ -16,7 +16,8 @@ def test(world):
     before = world.content("tt60", "orders")
     world.expect("upgrade-job: (Step import failed|Check outage-limit|Job \\d+ finished: failed)", "timesten-upgraded: Job .* failed",
                  r"systemd: timesten-util-3-import-orders.service: (State 'stop-sigterm'|Killing|Main process|Failed with)")
-    world.start_clients(12)
+    # A limit that has to pass for sure only in the import is longer than some clients would wait.
+    world.start_clients(12, patience=60)
     world.settle()
     for fault, values, error, words in CASES:
         world.faults("tt70", fault)

@@ -20,6 +20,8 @@ def test(world):
         world.must_serve("tt70")
         equal(world.lost("tt70", report), [], f"lost rows after {cut}")
         world.systemctl("start", "timesten@tt60.service")
+        options = world.shell(f"grep -E '^ *-server' {HOMES['tt60']}/info/ttendaemon.options", check=False).out
+        equal(options, "", f"the server in 6.0's options after {cut}")
         servers = world.run("pgrep", "-af", f"{HOMES['tt60']}/.*ttcserver", check=False).out
         equal(servers, "", f"6.0's server after {cut}")
         world.must_serve("tt70")

@@ -2,23 +2,28 @@
 
 import json
 
-from harness import SLOW, Reader, check, equal, run, wait_until
+from harness import Reader, check, equal, run, wait_until
 from bus import NAME, ROOT, plain
 
 
 def test(world):
-    world.tune("tt60", SLOW)
+    gate = world.gate("tt60", "ttMigrate -c at=50")
     world.start_clients(3)
     world.settle()
-    monitor = Reader(world.popen("busctl", "--json=short", "monitor", NAME))
+    process = world.popen("busctl", "--json=short", "monitor", NAME)
+    monitor = Reader(process)
+    told = Reader(process, process.stderr)
+    wait_until(lambda: "Monitoring" in told.text(), 30, "busctl monitor to listen")
     answer = world.run("busctl", "call", "--timeout=30", NAME, f"{ROOT}/server/main", f"{NAME}.Server", "Upgrade",
                        "sa{sv}", "tt70", "0").out.split()
     equal(answer[0], "to", "the signature of the answer")
     number = int(answer[1])
+    gate.wait()
     status = world.run("systemctl", "status", f"timesten-job@{number}.service", check=False).out
     check("Status:" in status, f"systemctl status shows no status line:\n{status}")
+    gate.open()
     world.must_end(number, "done")
-    wait_until(lambda: '"JobRemoved"' in monitor.text(), 10, "JobRemoved on the bus")
+    wait_until(lambda: '"JobRemoved"' in monitor.text(), 60, "JobRemoved on the bus")
     messages = [json.loads(line) for _, line in monitor.lines if line.startswith("{")]
     signals = [one for one in messages if one.get("type") == "signal"]
     names = [one["member"] for one in signals]

@@ -50,6 +50,7 @@ class World(Container):
         self.bus = Bus(self)
         self.clients = []
         self.client_number = 0
+        self.gates = 0
         self.expected = list(ALWAYS_EXPECTED)
 
     def __enter__(self):
@@ -131,6 +132,14 @@ class World(Container):
         """Fault injection, one line each (tests/standin/README.md)."""
         self.write(f"{HOMES[instance]}/.standin/faults", "".join(f"{line}\n" for line in lines))
 
+    def gate(self, instance, command, *more):
+        """A place at which the next COMMAND ("ttMigrate -c at=50") waits until somebody opens it, so that a test can act in
+        the middle of a step on any machine. MORE: other faults that hold meanwhile."""
+        self.gates += 1
+        gate = Gate(self, instance, f"/run/gate-{self.gates}")
+        self.faults(instance, f"{command} until={gate.path}", *more)
+        return gate
+
     def tune(self, instance, values):
         """Speeds of the stand-in: SLOW makes steps of seconds that a test can look at."""
         self.write(f"{HOMES[instance]}/.standin/tune", "".join(f"{key}={value}\n" for key, value in values.items()))
@@ -164,21 +173,29 @@ class World(Container):
                   " print $s \"$ARGV[1]\\n\"; $s->flush; print scalar <$s> // 'error closed';")
         return self.run("perl", "-e", script, control, line, user=user, check=False).out.strip()
 
+    def keeper(self, number, server="main"):
+        """One of the counters of a server's port keeper."""
+        told = self.say_to_keeper(f"/run/timesten-upgrade/control/{server}", "status")
+        return int(re.search(rf"\b{number}=(\d+)", told).group(1))
+
     # Clients
 
     def ttclient(self, *words, port=PORT, database="orders", release="6.0.8", **more):
         return self.run("ttclient", "--server", f"127.0.0.1:{port}", "--dsn", database, "--client-release", release, *words,
                         user="guest", **more)
 
-    def start_clients(self, count, port=PORT, database="orders", release="6.0.8", think_ms=20, reconnect_every=15):
-        """Applications that write row after row and reconnect, until stop_clients()."""
+    def start_clients(self, count, port=PORT, database="orders", release="6.0.8", think_ms=20, reconnect_every=15,
+                      patience=None):
+        """Applications that write row after row and reconnect, until stop_clients(). PATIENCE: how many seconds they wait for
+        a connect, where a test holds the port for longer than applications usually wait (10 s at first, 20 s later)."""
+        more = ["--first-connect-timeout", patience, "--connect-timeout", patience] if patience else []
         started = []
         for _ in range(count):
             self.client_number += 1
             started.append(Client(self.client_number, database, self.popen(
                 "setpriv", "--reuid=guest", "--regid=guest", "--clear-groups", "ttclient", "--load", "--server",
                 f"127.0.0.1:{port}", "--dsn", database, "--client-release", release, "--table", "written", "--create", "--id",
-                self.client_number, "--think", think_ms, "--reconnect-every", reconnect_every)))
+                self.client_number, "--think", think_ms, "--reconnect-every", reconnect_every, *more)))
         self.clients += started
         return started
 
@@ -340,6 +357,22 @@ class World(Container):
             died = re.search(r"code=dumped|segfault|AddressSanitizer|runtime error|assertion .* failed", message)
             if (level <= 3 or (level == 4 and ours) or died) and not any(re.search(one, message) for one in self.expected):
                 raise Failed(f"the journal holds an unexpected line (priority {level}): {message}")
+
+
+class Gate:
+    """Made by World.gate()."""
+
+    def __init__(self, world, instance, path):
+        self.world, self.path = world, path
+        self.fired = f"{HOMES[instance]}/.standin/fired"
+
+    def wait(self, count=1, timeout=60):
+        """Until COUNT processes wait."""
+        wait_until(lambda: self.world.read(self.fired).count(f"waits for {self.path}\n") >= count, timeout,
+                   f"{count} to come to {self.path}")
+
+    def open(self):
+        self.world.write(self.path, "")
 
 
 class Client:
