@@ -1,0 +1,109 @@
+"""What the clients of one server were promised, held against what its databases hold.
+
+A row that was acknowledged by the old release is in the old databases for good, and in the new ones after an upgrade. A row
+that was acknowledged by the new release is there until a rollback is asked for, which says that it loses it.
+"""
+
+import re
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from harness import check
+
+WRITER = Path(__file__).with_name("writer.py")
+TROUBLES = ("refused", "reset", "silent", "cut", "error")
+
+
+class Ledger:
+    def __init__(self, world, server, port, dsn, old, new, clients=4):
+        self.world, self.server, self.port, self.dsn = world, server, port, dsn
+        self.old, self.new = old, new
+        self.seqs = [0] * clients
+        self.kept, self.fresh = set(), set()  # acknowledged by the old release, by the new one
+        self.given_up = []                    # how many rows each rollback lost
+        self.troubles = dict.fromkeys(TROUBLES, 0)
+        self.refused = []                     # (when, words)
+        self.problems = []
+        self.acknowledged, self.last = 0, 0
+        self.lock = threading.Lock()
+        self.process, self.reader = None, None
+
+    # Writing
+
+    def start(self):
+        words = [str(self.port), self.dsn, ",".join(map(str, self.seqs))]
+        self.process = subprocess.Popen(["nsenter", "-t", str(self.world.pid), "-n", "--", sys.executable, "-B", str(WRITER),
+                                         *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        self.world.processes.append(self.process)
+        self.reader = threading.Thread(target=self.read, args=[self.process], daemon=True)
+        self.reader.start()
+
+    def stop(self, abruptly=False):
+        if not self.process:
+            return
+        (self.process.kill if abruptly else self.process.terminate)()
+        self.process.wait(60)
+        self.reader.join()
+        self.world.processes.remove(self.process)
+        self.process = None
+
+    def read(self, process):
+        for line in process.stdout:
+            kind, *words = line.split()
+            with self.lock:
+                if kind in TROUBLES:
+                    self.troubles[kind] += 1
+                    if kind == "refused":
+                        self.refused.append((float(words[1]), " ".join(words[2:])))
+                elif kind in ("ack", "again"):
+                    self.note((int(words[0]), int(words[1])), words[2])
+                    self.last = float(words[3])
+
+    def note(self, row, release):
+        self.acknowledged += 1
+        self.seqs[row[0] - 1] = row[1]
+        if release.startswith(self.old):
+            self.forget_fresh()
+            self.kept.add(row)
+        elif release.startswith(self.new):
+            self.fresh.add(row)
+        else:
+            self.problems.append(f"a row was acknowledged by release {release}")
+
+    def give_up(self):
+        """The databases of the new release are about to be destroyed: they back nobody any more."""
+        with self.lock:
+            self.forget_fresh()
+
+    def forget_fresh(self):
+        """The old release serves: what only the new one had is gone, and a rollback must have said so."""
+        if self.fresh:
+            self.given_up.append(len(self.fresh))
+            self.fresh = set()
+
+    # Holding it against the databases
+
+    def look(self):
+        """(release, rows) as a new client gets them, or None."""
+        done = subprocess.run(["nsenter", "-t", str(self.world.pid), "-n", "--", sys.executable, "-B", str(WRITER),
+                               str(self.port), self.dsn], capture_output=True, text=True, timeout=120)
+        release = re.search(r"^release (\S+)", done.stdout)
+        if done.returncode or not release or not re.search(r"^OK ", done.stdout, re.M):
+            return None
+        return release[1], {(int(a), int(b)) for a, b in re.findall(r"^ROW (\d+) (\d+)$", done.stdout, re.M)}
+
+    def compare(self):
+        """Every row that was promised before this call is there now; how many that were, or None where nobody answers."""
+        with self.lock:
+            kept, fresh = set(self.kept), set(self.fresh)
+        seen = self.look()
+        if not seen:
+            return None
+        release, rows = seen
+        promised = kept | fresh if release.startswith(self.new) else kept
+        missing = promised - rows
+        check(not missing, f"{self.server}: {len(missing)} of {len(promised)} rows that were acknowledged are not in {release}: "
+                           f"{sorted(missing)[:5]}")
+        return len(promised)
