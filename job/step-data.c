@@ -336,8 +336,8 @@ gboolean step_export_undo(Job *job, GError **error)
             return FALSE;
         g_ptr_array_add(argv, job_export_path(job, *dsn));
     }
-    /* Nothing to remove; and where systemd was stopped between making the directory and giving it to
-     * the administrator, only we could remove it. */
+    /* Nothing to remove; and where systemd was stopped between making the directory and giving it
+     * to the administrator, only we could remove it. */
     if (state_directory && (rmdir(directory) == 0 || errno == ENOENT))
         return TRUE;
     g_ptr_array_add(argv, NULL);
@@ -446,12 +446,13 @@ static gboolean restore_is_known(Job *job, gboolean *ret_known, GError **error)
 gboolean step_import(Job *job, GError **error)
 {
     g_autofree char *group = export_group(job);
-    const RecordStep *step = record_find_step(job->summary, "import");
+    /* Read before anything is noted: each line that is written makes the summary anew. */
+    const gboolean again = record_find_step(job->summary, "import")->attempts > 1;
     gboolean known = TRUE;
 
     if (!own_new_databases(job, error))
         return FALSE;
-    if (step->attempts > 1 &&
+    if (again &&
         (!restore_is_known(job, &known, error) || (!known && !remove_half_done(job, error))))
         return FALSE;
     return migrate_each(job, "import", &job->to, UTILITY_IMPORT, NULL, group, measure_import,
