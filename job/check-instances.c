@@ -168,13 +168,47 @@ static gboolean look_other_servers(Check *check, GError **error)
     return TRUE;
 }
 
+/* Whether a server of ours could have the port now; what the kernel says else. */
+static int try_port(guint16 port)
+{
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(port) };
+    int one = 1, problem = 0, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        return 0; /* not the port's fault */
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    /* A port below 1024 may be TimesTen's to have and not ours to try. */
+    if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0 && errno != EACCES)
+        problem = errno;
+    close(fd);
+    return problem;
+}
+
+/* A main daemon that finds its port taken only says so in its own log, and is waited for in vain.
+ */
+static gboolean look_daemon_port(Check *check, GError **error)
+{
+    const Side *to = &check->job->to;
+    int problem = to->facts->daemon_port ? try_port(to->facts->daemon_port) : 0;
+
+    if ((check->to_status && check->to_status->daemon_running) || !problem)
+        return TRUE;
+    check_found(check, SEVERITY_ERROR, to->config->name,
+                to->facts->daemon_port == check->job->from.facts->daemon_port
+                    ? "Give the new instance a port of its own: both main daemons run at the same "
+                      "time during the upgrade"
+                    : "End whoever has it (ss -ltnp), or give the instance another port",
+                "The port %u of its main daemon cannot be bound: %s", to->facts->daemon_port,
+                g_strerror(problem));
+    return TRUE;
+}
+
 static gboolean look_private_port(Check *check, GError **error)
 {
     const Job *job = check->job;
     guint16 port = job->to.backend_port;
     const ServerConfig *owner = inventory_server_of_port(job->inventory, port);
-    struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(port) };
-    int one = 1, fd;
+    int problem;
 
     if (owner) {
         check_found(check, SEVERITY_ERROR, job->to.config->name,
@@ -187,14 +221,11 @@ static gboolean look_private_port(Check *check, GError **error)
                         starts */
     if (check->to_status && check->to_status->server_port == port)
         return TRUE; /* its own server has it already */
-    fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address) < 0)
+    problem = try_port(port);
+    if (problem)
         check_found(check, SEVERITY_ERROR, job->to.config->name,
                     "End whoever has it (ss -ltnp), or set ServerPort= in the instance's file",
-                    "Its private port %u cannot be bound: %s", port, g_strerror(errno));
-    if (fd >= 0)
-        close(fd);
+                    "Its private port %u cannot be bound: %s", port, g_strerror(problem));
     return TRUE;
 }
 
@@ -278,6 +309,8 @@ const CheckType checks_of_instances[] = {
       look_backwards_compat, "upgrade" },
     { "other-servers", "No other server is backed by the old instance", NEEDS_NOTHING,
       look_other_servers },
+    { "daemon-port", "The port of the new main daemon is free, or its own", NEEDS_BOTH,
+      look_daemon_port },
     { "private-port", "The new server's private port is free", NEEDS_BOTH, look_private_port },
     { "port-held", "systemd holds the public port", NEEDS_NOTHING, look_port_held },
     { "port-open", "The port is not on hold", NEEDS_NOTHING, look_port_open },

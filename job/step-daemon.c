@@ -140,6 +140,14 @@ gboolean step_start_new_daemon(Job *job, GError **error)
     if (!job_note_once(job, "was-active", active ? "yes" : "no", error) ||
         !release_public_ports(job, error) || !prepare_compat(job, &compat_changed, error))
         return FALSE;
+    /* Free when the checks looked. Its start would only be waited for in vain. */
+    if (!active && job->to.facts->daemon_port && server_port_answers(job->to.facts->daemon_port)) {
+        g_set_error(error, TU_ERROR, TU_ERROR_UTILITY_FAILED,
+                    "The main daemon of instance %s cannot have its port %u: somebody else listens "
+                    "there. Look who it is with ss -ltnp, free the port, then start again",
+                    job->to.config->name, job->to.facts->daemon_port);
+        return FALSE;
+    }
     if (!run_unit(job, active && compat_changed ? UNIT_RESTART : UNIT_START, job->to.unit, error))
         return FALSE;
     return await_or_fail(job, &job->to, daemon_is_up, DAEMON_UP_USEC,
@@ -264,11 +272,31 @@ static gboolean bring_server_up(Job *job, Side *side, GError **error)
     return FALSE;
 }
 
+/* The same where its main daemon may be gone, too. */
+static gboolean bring_side_up(Job *job, Side *side, GError **error)
+{
+    return step_bring_daemon_up(job, side, error) && bring_server_up(job, side, error);
+}
+
+/* After the commit there is no way back: a server that died since it was proved to serve, or that a
+ * reboot ended, is started again. Its clients wait at the port meanwhile. */
+static gboolean keep_new_server(Job *job, GError **error)
+{
+    g_autoptr(TimesTenStatus) status = run_status(job, &job->to, error);
+
+    if (!status || server_is_up(&job->to, status))
+        return status != NULL;
+    g_message("The TimesTen Server of instance %s is not up although it served before the commit; "
+              "it is started again. If it died: tterrors.log in %s says why",
+              job->to.config->name, job->to.facts->daemon_home);
+    return bring_side_up(job, &job->to, error);
+}
+
 gboolean step_stop_old_server_undo(Job *job, GError **error)
 {
     if (!noted_yes(job, "was-running"))
         return TRUE;
-    if (!step_bring_daemon_up(job, &job->from, error) || !bring_server_up(job, &job->from, error))
+    if (!bring_side_up(job, &job->from, error))
         return FALSE;
     server_glance(job, &job->from); /* whatever it answers, there is no better one */
     return TRUE;
@@ -305,5 +333,6 @@ gboolean step_start_new_server_undo(Job *job, GError **error)
 
 gboolean step_retire_old(Job *job, GError **error)
 {
-    return set_server_port(job, &job->from, 0, error);
+    return keep_new_server(job, error) && set_server_port(job, &job->from, 0, error) &&
+           keep_new_server(job, error);
 }
