@@ -41,10 +41,29 @@ void engine_wrap_up(Job *job)
         g_warning("%s, ignoring", problem->message);
 }
 
+/* Why the job did not get to its end, and what of it could not be taken back; g_free(). */
+static char *describe_end(const Job *job)
+{
+    g_autoptr(GString) text = g_string_new(job->summary->cause);
+
+    for (guint i = 0; i < job->summary->steps->len; i++) {
+        const RecordStep *step = job->summary->steps->pdata[i];
+
+        if (step->state != STEP_UNDO_FAILED)
+            continue;
+        if (text->len && text->str[text->len - 1] != '.')
+            g_string_append_c(text, '.');
+        g_string_append_printf(text, "%sThen step %s could not be undone: %s", text->len ? " " : "",
+                               step->id,
+                               step->undo_problem ? step->undo_problem : "no reason told");
+    }
+    return text->len ? g_string_free(g_steal_pointer(&text), FALSE) : NULL;
+}
+
 static gboolean finish(Job *job, const char *result, GError **error)
 {
     g_autofree char *bus_error = g_strdup(job->summary->error);
-    g_autofree char *message = g_strdup(job->summary->message);
+    g_autofree char *message = describe_end(job);
     gboolean good = g_str_equal(result, "done");
     gboolean attention = g_str_equal(result, "needs-attention");
 
@@ -96,11 +115,33 @@ static gboolean undo_step(Job *job, const StepType *type, GError **error)
                       "message", problem->message, NULL);
 }
 
+static gboolean was_rebooted(const Job *job)
+{
+    return g_hash_table_contains(job->summary->values, REBOOTED);
+}
+
 static gboolean wants_undo(const Job *job, const RecordStep *step, const StepType *type)
 {
-    if (step->state == STEP_PENDING)
-        return type->done_by_boot && g_hash_table_contains(job->summary->values, REBOOTED);
-    return step->state != STEP_UNDONE && step->state != STEP_UNDO_FAILED;
+    if (step->state == STEP_UNDO_FAILED)
+        return FALSE;
+    /* Also where it was undone: the boot after that has done it anew. */
+    if (type->done_by_boot && was_rebooted(job))
+        return TRUE;
+    return step->state != STEP_PENDING && step->state != STEP_UNDONE;
+}
+
+/* The undo of either those steps that clients wait for, or of the others. */
+static gboolean undo_some(Job *job, const StepType *plan, gboolean last, GError **error)
+{
+    for (guint i = job->summary->steps->len; i-- > 0 && !job->stopping;) {
+        const RecordStep *step = job->summary->steps->pdata[i];
+        const StepType *type = plan_find(plan, step->id);
+
+        if (type && type->undo && type->undone_last == last && wants_undo(job, step, type) &&
+            !undo_step(job, type, error))
+            return FALSE;
+    }
+    return TRUE;
 }
 
 static gboolean undo_all(Job *job, const StepType *plan, GError **error)
@@ -108,18 +149,9 @@ static gboolean undo_all(Job *job, const StepType *plan, GError **error)
     job->interruptible = FALSE;
     journal_line(job, &(JournalFields){ LOG_NOTICE, MESSAGE_UNDO_BEGUN, NULL, NULL },
                  "Job %s goes back: what it did is undone", job->tag);
-    for (guint i = job->summary->steps->len; i-- > 0;) {
-        const RecordStep *step = job->summary->steps->pdata[i];
-        const StepType *type = plan_find(plan, step->id);
-
-        if (!type || !type->undo || !wants_undo(job, step, type))
-            continue;
-        if (!undo_step(job, type, error))
-            return FALSE;
-        if (job->stopping)
-            return TRUE;
-    }
-    return finish(job, result_of_undo(job), error);
+    if (!undo_some(job, plan, FALSE, error) || !undo_some(job, plan, TRUE, error))
+        return FALSE;
+    return job->stopping || finish(job, result_of_undo(job), error);
 }
 
 /* --- forward ------------------------------------------------------------------------------------
@@ -157,35 +189,42 @@ static guint attempts_of(const Job *job, const StepType *type)
     return step ? step->attempts : 0;
 }
 
-/* Before commit: one attempt by this worker; what a crash cut short is begun again, but not for
- * ever. */
-static gboolean run_before_commit(Job *job, const StepType *type, GError **ret_problem,
-                                  GError **error)
+/* One attempt by this worker; what a crash cut short is begun again, but not for ever (rule 5). */
+static gboolean run_step(Job *job, const StepType *type, GError **ret_problem, GError **error)
 {
     if (attempts_of(job, type) >= ATTEMPTS) {
         g_set_error(
             ret_problem, TU_ERROR, TU_ERROR_FAILED,
             "Step %s was begun %d times and never ended: the worker died in it each time. See "
-            "journalctl -u timesten-job@%s",
-            type->id, ATTEMPTS, job->tag);
+            "journalctl -u timesten-job@%s%s%s",
+            type->id, ATTEMPTS, job->tag, job->committed ? ", then ttctl retry " : "",
+            job->committed ? job->tag : "");
         return TRUE;
     }
     return attempt_step(job, type, ret_problem, error);
 }
 
-/* After commit: again and again, a little longer apart each time; then a person is needed. */
+/* After commit: again and again, a little longer apart each time; then a person is needed. Each
+ * failure stands in the record, so that it is not taken for a worker that died, and counts for a
+ * later worker too. */
 static gboolean run_after_commit(Job *job, const StepType *type, GError **ret_problem,
                                  GError **error)
 {
-    for (guint attempt = 1;; attempt++) {
+    for (;;) {
+        guint failures = record_find_step(job->summary, type->id)->failures + 1;
+
         g_clear_error(ret_problem);
-        if (!attempt_step(job, type, ret_problem, error))
+        if (!run_step(job, type, ret_problem, error))
             return FALSE;
-        if (!*ret_problem || job->stopping || attempt >= 2 * ATTEMPTS)
+        if (!*ret_problem || job->stopping || failures >= 2 * ATTEMPTS ||
+            attempts_of(job, type) >= ATTEMPTS)
             return TRUE;
         journal_line(job, &(JournalFields){ LOG_WARNING, NULL, NULL, *ret_problem },
                      "Step %s failed and is tried again: %s", type->id, (*ret_problem)->message);
-        if (!job_sleep(job, attempt * USEC_PER_SEC, NULL))
+        if (!job_record(job, RECORD_FAIL, type->id, error, "error", tu_error_bus_name(*ret_problem),
+                        "message", (*ret_problem)->message, NULL))
+            return FALSE;
+        if (!job_sleep(job, failures * USEC_PER_SEC, NULL))
             return TRUE;
     }
 }
@@ -205,10 +244,10 @@ static gboolean forward(Job *job, const StepType *plan, GError **error)
         g_autoptr(GError) problem = NULL;
         gboolean good;
 
-        if (step && step->state == STEP_DONE)
+        if (step && step->state == STEP_DONE && !(type->undone_by_boot && was_rebooted(job)))
             continue;
         good = job->committed ? run_after_commit(job, type, &problem, error)
-                              : run_before_commit(job, type, &problem, error);
+                              : run_step(job, type, &problem, error);
         if (!good)
             return FALSE;
         if (job->stopping)
@@ -280,7 +319,7 @@ static gboolean record_power_cut(Job *job, GError **error)
 
     if (!job_record(job, RECORD_NOTE, "-", error, REBOOTED, "yes", NULL))
         return FALSE;
-    if (job->summary->undoing)
+    if (job->summary->undoing || job->committed)
         return TRUE;
     g_set_error(&problem, TU_ERROR, TU_ERROR_FAILED,
                 "The host went down before the %s was committed; it was undone",
@@ -288,7 +327,7 @@ static gboolean record_power_cut(Job *job, GError **error)
     return record_failure(job, "-", problem, error);
 }
 
-gboolean engine_run(Job *job, const StepType *plan, GError **error)
+gboolean engine_run(Job *job, const StepType *plan, const GError *blind, GError **error)
 {
     g_autofree char *boot = boot_identity(error);
 
@@ -296,7 +335,7 @@ gboolean engine_run(Job *job, const StepType *plan, GError **error)
         return FALSE;
     if (!write_plan(job, plan, error))
         return FALSE;
-    if (power_was_cut(job, boot) && !job->committed && !record_power_cut(job, error))
+    if (power_was_cut(job, boot) && !record_power_cut(job, error))
         return FALSE;
     if (!job_record(job, RECORD_START, "-", error, "boot", boot, NULL))
         return FALSE;
@@ -304,6 +343,9 @@ gboolean engine_run(Job *job, const StepType *plan, GError **error)
     job->interruptible = !job->committed;
     if (job->summary->starts > 1)
         job_accept(job); /* long ago */
+    if (blind && !job->summary->undoing && !job->committed &&
+        !record_failure(job, "-", blind, error))
+        return FALSE;
     /* A failure after the commit also stands in the record, but from there only forward. */
     if (job->summary->undoing && !job->committed)
         return undo_all(job, plan, error);

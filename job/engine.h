@@ -6,8 +6,9 @@
 #include "job/plan.h"
 
 /* Works until the record is finished, or until the worker is told to stop. FALSE only where the
- * record itself can no longer be written or read. */
-gboolean engine_run(Job *job, const StepType *plan, GError **error);
+ * record itself can no longer be written or read. BLIND: why an instance cannot be looked at any
+ * more, a reason to go back; NULL otherwise. */
+gboolean engine_run(Job *job, const StepType *plan, const GError *blind, GError **error);
 
 /* What a finished record no longer needs: units, their output, the lock on the socket. May be done
  * any number of times: where the worker dies in it, the next one does it again. */

@@ -67,15 +67,35 @@ gboolean job_reconnect(Job *job, GError **error)
     return unit_subscribe(job->bus) >= 0 || tu_error_errno(error, EIO, "Cannot talk to systemd");
 }
 
-gboolean job_init_side(const Job *job, Side *side, const char *name, GError **error)
+InstanceFacts *job_recall_facts(const Job *job, const char *which)
 {
+    const char *text = job->summary ? g_hash_table_lookup(job->summary->values, which) : NULL;
+
+    return text ? facts_parse(text, NULL) : NULL;
+}
+
+static gboolean init_side(const Job *job, Side *side, const char *name, const char *which,
+                          GError **error)
+{
+    g_autoptr(InstanceFacts) facts = job_recall_facts(job, which);
+    g_autoptr(GError) problem = NULL;
+
     side->config = inventory_instance(job->inventory, name, error);
     if (!side->config)
         return FALSE;
     side->unit = inventory_instance_unit(side->config);
     side->admin = side->config->admin ? g_strdup(side->config->admin)
-                                      : facts_guess_admin(side->config->home, error);
+                                      : facts_guess_admin(side->config->home, &problem);
+    if (!side->admin && facts) /* gone in the middle of a job: what fails will tell */
+        side->admin = g_strdup(facts->admin);
+    if (!side->admin)
+        g_propagate_error(error, g_steal_pointer(&problem));
     return side->admin != NULL;
+}
+
+gboolean job_init_side(const Job *job, Side *side, const char *name, GError **error)
+{
+    return init_side(job, side, name, "", error);
 }
 
 static void options_init(Job *job)
@@ -97,25 +117,36 @@ static void options_init(Job *job)
     job->options.parallel = MAX(job->options.parallel, 1);
 }
 
+static gboolean told_to_stop;
+
 static int on_term(sd_event_source *source, const struct signalfd_siginfo *info, void *data)
 {
+    told_to_stop = TRUE;
     ((Job *)data)->stopping = TRUE;
     return 0;
 }
 
-Job *job_new(JobRequest *request, GError **error)
+gboolean job_told_to_stop(void)
+{
+    sigset_t pending;
+
+    return told_to_stop || (sigpending(&pending) == 0 && sigismember(&pending, SIGTERM) == 1);
+}
+
+Job *job_new(JobRequest *request, RecordSummary *summary, GError **error)
 {
     g_autoptr(Job) job = g_new0(Job, 1);
     sigset_t term;
     int r;
 
     job->request = request;
+    job->summary = summary;
     job->tag = request->id ? g_strdup_printf("%" G_GUINT64_FORMAT, request->id)
                            : g_strdup_printf("check-%d", getpid());
     job->inventory = inventory_load();
     job->server = inventory_server(job->inventory, request->server, error);
-    if (!job->server || !job_init_side(job, &job->from, request->from, error) ||
-        !job_init_side(job, &job->to, request->to, error))
+    if (!job->server || !init_side(job, &job->from, request->from, FACTS_FROM, error) ||
+        !init_side(job, &job->to, request->to, FACTS_TO, error))
         return NULL;
     options_init(job);
     sigemptyset(&term);

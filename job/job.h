@@ -63,10 +63,18 @@ typedef struct {
 void job_accept(Job *job);
 
 /* A job for REQUEST (taken over): inventory, both sides, options. Facts are probed by job_survey().
- */
-Job *job_new(JobRequest *request, GError **error);
+ * SUMMARY (taken over, may be NULL): what the record tells. */
+Job *job_new(JobRequest *request, RecordSummary *summary, GError **error);
+
+/* Whether SIGTERM came, to whichever Job of this process. */
+gboolean job_told_to_stop(void);
 void job_free(Job *job);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Job, job_free)
+
+/* What an earlier worker knew of a side; NULL: nothing. WHICH: FACTS_FROM or FACTS_TO. */
+#define FACTS_FROM "facts-from" /* keys of notes of the whole job */
+#define FACTS_TO   "facts-to"
+InstanceFacts *job_recall_facts(const Job *job, const char *which);
 
 /* What a declared instance is, without asking it: no facts. */
 gboolean job_init_side(const Job *job, Side *side, const char *name, GError **error);

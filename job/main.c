@@ -4,6 +4,7 @@
 #include "job/engine.h"
 #include "job/meter.h"
 #include "job/runner.h"
+#include "job/survey.h"
 #include "common/error.h"
 #include "common/names.h"
 #include "common/text.h"
@@ -16,6 +17,8 @@
 /* The unit does not start the worker again after this one: the record is finished, and nothing was
  * begun. */
 #define EXIT_REFUSED 77
+
+#define PREPARE_TRIES 5
 
 static const StepType *find_plan(const JobRequest *request, GError **error)
 {
@@ -31,28 +34,14 @@ static const StepType *find_plan(const JobRequest *request, GError **error)
 /* --- one job ------------------------------------------------------------------------------------
  */
 
-/* A job whose worker cannot even begin: nothing was touched, so it ends here. */
-static gboolean finish_unbegun(guint64 id, const GError *problem, GError **error)
+/* A job whose worker cannot even begin: where nothing was touched it ends "failed" here. */
+static gboolean finish_unbegun(guint64 id, const char *result, const GError *problem,
+                               GError **error)
 {
     g_autoptr(RecordWriter) writer = record_open(id, error);
 
-    return writer && record_append(writer, RECORD_FINISH, "-", error, "result", "failed", "error",
+    return writer && record_append(writer, RECORD_FINISH, "-", error, "result", result, "error",
                                    tu_error_bus_name(problem), "message", problem->message, NULL);
-}
-
-static gboolean work(Job *job, GError **error)
-{
-    const StepType *plan = find_plan(job->request, error);
-    gboolean ok;
-
-    run_forget_short(job, &job->from); /* of a worker that died */
-    run_forget_short(job, &job->to);
-    if (!plan || !job_make_runtime(job, error) || !job_survey(job, error))
-        return FALSE;
-    job->meter = meter_new(job);
-    ok = engine_run(job, plan, error);
-    g_clear_pointer(&job->meter, meter_free);
-    return ok;
 }
 
 /* Whether any line was written about a step: from then on only a later worker, or a person, may
@@ -77,7 +66,7 @@ static gboolean take_retry(Job *job, GError **error)
 static void wrap_up_again(JobRequest *request)
 {
     g_autoptr(GError) problem = NULL;
-    g_autoptr(Job) job = job_new(request, &problem);
+    g_autoptr(Job) job = job_new(request, NULL, &problem);
 
     if (job)
         engine_wrap_up(job);
@@ -86,36 +75,90 @@ static void wrap_up_again(JobRequest *request)
     sd_notify(0, "READY=1\nSTATUS=finished long ago");
 }
 
+/* The job, with all that its steps need to know; *ret_blind as engine_run() wants it. */
+static Job *prepare(guint64 id, GError **ret_blind, GError **error)
+{
+    RecordSummary *summary = record_load(id, error);
+    JobRequest *request = summary ? request_load(id, error) : NULL;
+    g_autoptr(Job) job = NULL;
+
+    if (!request) {
+        g_clear_pointer(&summary, record_summary_free);
+        return NULL;
+    }
+    job = job_new(request, summary, error);
+    if (!job)
+        return NULL;
+    run_forget_short(job, &job->from); /* of a worker that died */
+    run_forget_short(job, &job->to);
+    if (!find_plan(job->request, error) || !job_make_runtime(job, error) ||
+        !survey_run(job, ret_blind, error))
+        return NULL;
+    return g_steal_pointer(&job);
+}
+
+/* A job that has begun is worth some patience: PID 1 or a file system may only be slow. */
+static Job *prepare_patiently(guint64 id, GError **ret_blind, GError **error)
+{
+    for (guint try = 1;; try++) {
+        g_autoptr(GError) problem = NULL;
+        Job *job = prepare(id, ret_blind, &problem);
+
+        if (job)
+            return job;
+        if (try == PREPARE_TRIES || !has_begun(id) || job_told_to_stop()) {
+            g_propagate_error(error, g_steal_pointer(&problem));
+            return NULL;
+        }
+        g_message("%s; trying again", problem->message);
+        g_usleep(try * G_USEC_PER_SEC);
+    }
+}
+
+static gboolean work(Job *job, const GError *blind, GError **error)
+{
+    gboolean ok;
+
+    job->writer = record_open(job->request->id, error);
+    if (!job->writer || !take_retry(job, error) || !survey_remember(job, error))
+        return FALSE;
+    job->meter = meter_new(job);
+    ok = engine_run(job, find_plan(job->request, NULL), blind, error);
+    g_clear_pointer(&job->meter, meter_free);
+    return ok;
+}
+
 static gboolean run_job(guint64 id, gboolean *ret_refused, GError **error)
 {
     g_autoptr(RecordSummary) before = record_load(id, error);
-    JobRequest *request = before ? request_load(id, error) : NULL;
-    g_autoptr(GError) problem = NULL;
+    g_autoptr(JobRequest) request = before ? request_load(id, error) : NULL;
+    g_autoptr(GError) problem = NULL, blind = NULL;
     g_autoptr(Job) job = NULL;
 
     if (!request)
         return FALSE;
     if (before->finished) {
-        wrap_up_again(request);
+        wrap_up_again(g_steal_pointer(&request));
         return TRUE;
     }
-    job = job_new(request, &problem);
-    if (job) {
-        job->summary = g_steal_pointer(&before);
-        job->writer = record_open(id, &problem);
-    }
-    if (job && job->writer && take_retry(job, &problem) && work(job, &problem)) {
+    job = prepare_patiently(id, &blind, &problem);
+    if (job && work(job, blind, &problem)) {
         *ret_refused = job->summary->finished && !job->ready;
         return TRUE;
     }
-    if ((job && job->stopping) || has_begun(id)) {
+    if (job_told_to_stop() || (job && has_begun(id))) {
         g_propagate_error(error, g_steal_pointer(&problem));
         return FALSE;
     }
     if (job)
         g_clear_pointer(&job->writer, record_close);
     *ret_refused = TRUE;
-    return finish_unbegun(id, problem, error);
+    if (has_begun(id))
+        g_warning("Job %" G_GUINT64_FORMAT
+                  " cannot be gone on with: %s. Mend that, then ttctl retry "
+                  "%" G_GUINT64_FORMAT,
+                  id, problem->message, id);
+    return finish_unbegun(id, has_begun(id) ? "needs-attention" : "failed", problem, error);
 }
 
 /* --- questions ----------------------------------------------------------------------------------
@@ -147,7 +190,7 @@ static Job *job_for_question(char **words, GError **error)
                     request->server, request->to);
         return NULL;
     }
-    return job_new(g_steal_pointer(&request), error);
+    return job_new(g_steal_pointer(&request), NULL, error);
 }
 
 static GVariant *answer_check(Job *job, const StepType *plan, GError **error)

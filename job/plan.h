@@ -23,6 +23,10 @@ typedef struct {
     /* Taken back after a reboot even where it was never begun: the boot itself has done it, because
      * the job was unfinished. */
     gboolean done_by_boot;
+    /* And done again after a reboot even where it was done: the boot has taken it back. */
+    gboolean undone_by_boot;
+    /* Clients need not wait for its undo: it comes when the port is open again. */
+    gboolean undone_last;
 } StepType;
 
 /* Rows of a kind of job ("upgrade", "rollback", "clean") by a method, ended by an id of NULL; NULL

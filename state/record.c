@@ -75,6 +75,7 @@ static void step_free(RecordStep *step)
     g_free(step->id);
     g_free(step->description);
     g_hash_table_unref(step->values);
+    g_free(step->undo_problem);
     g_free(step);
 }
 
@@ -147,11 +148,14 @@ static void fold_step(RecordStep *step, const RecordLine *line)
     case RECORD_END:
         step->state = STEP_DONE;
         step->attempts = 0;
+        step->failures = 0;
         step->ended = line->usec;
         values_merge(step->values, line->values);
         break;
     case RECORD_FAIL:
         step->state = STEP_FAILED;
+        step->attempts = 0;
+        step->failures++;
         break;
     case RECORD_UNDO:
         step->state = STEP_UNDOING;
@@ -164,6 +168,8 @@ static void fold_step(RecordStep *step, const RecordLine *line)
         break;
     case RECORD_UNDO_FAILED:
         step->state = STEP_UNDO_FAILED;
+        g_free(step->undo_problem);
+        step->undo_problem = g_strdup(g_hash_table_lookup(line->values, "message"));
         break;
     case RECORD_NOTE:
         values_merge(step->values, line->values);
@@ -186,6 +192,7 @@ static void fold_retry(RecordSummary *summary)
         RecordStep *step = g_ptr_array_index(summary->steps, i);
 
         step->attempts = 0;
+        step->failures = 0;
         step->undo_attempts = 0;
         if (step->state == STEP_UNDO_FAILED)
             step->state = STEP_UNDOING;
@@ -208,6 +215,8 @@ static void fold_job(RecordSummary *summary, const RecordLine *line)
         break;
     case RECORD_FAIL:
         take_problem(summary, line->values);
+        g_free(summary->cause);
+        summary->cause = g_strdup(summary->message);
         commit = record_find_step(summary, "commit");
         if (!commit || commit->state != STEP_DONE)
             summary->undoing = TRUE;
@@ -285,5 +294,6 @@ void record_summary_free(RecordSummary *summary)
     g_free(summary->result);
     g_free(summary->error);
     g_free(summary->message);
+    g_free(summary->cause);
     g_free(summary);
 }

@@ -53,11 +53,13 @@ typedef struct {
     char *id;
     char *description;
     StepState state;
-    guint attempts; /* begins since the last end */
+    guint attempts; /* begins since the last end or failure: what workers died in */
+    guint failures; /* since the last end */
     guint undo_attempts;
     guint64 begun;      /* µs since the epoch, first begin; 0 not yet */
     guint64 ended;      /* last end or undone; 0 not yet */
     GHashTable *values; /* keys of its PLAN, END and NOTE lines, later ones win */
+    char *undo_problem; /* why it could not be undone; NULL: nobody gave up */
 } RecordStep;
 
 /* The same, folded to what is true now. */
@@ -72,6 +74,7 @@ typedef struct {
     char *result;      /* of FINISH; NULL until then */
     char *error;       /* bus name, NULL none; of FINISH or else the last FAIL */
     char *message;
+    char *cause;     /* message of the last FAIL, whatever FINISH made of it */
     guint64 started; /* first line's time; 0 none */
     guint64 finished_usec;
     gboolean damaged;

@@ -29,6 +29,10 @@ def test(world):
         say(f"  {fault}: {message}")
         check(re.search(r"[.:;,] (See|Raise|Look|Correct|Free|Repair|Start|Try)\b", message), f"no remedy: {message}")
         check("printed" in message or "Restoring" in message, f"the message does not tell what was printed: {message}")
+        if "hang" in fault:
+            # What hangs takes its time to die: clients are served before that.
+            order = [step for _, event, step, _ in world.record(job["Id"]) if event == "undone"]
+            check(order.index("hold") < order.index("import"), f"the port opened only after the import was gone: {order}")
         world.must_serve("tt60")
         world.settle()
         left = world.shell(f"ls {store('tt70', 'orders')}.ds0 2>/dev/null", check=False).out

@@ -63,9 +63,9 @@ static void each_event_sets_the_state_of_its_step(void)
         { RECORD_PLAN, STEP_PENDING, 0, 0 },  { RECORD_BEGIN, STEP_RUNNING, 1, 0 },
         { RECORD_BEGIN, STEP_RUNNING, 2, 0 }, { RECORD_NOTE, STEP_RUNNING, 2, 0 },
         { RECORD_END, STEP_DONE, 0, 0 },      { RECORD_BEGIN, STEP_RUNNING, 1, 0 },
-        { RECORD_FAIL, STEP_FAILED, 1, 0 },   { RECORD_UNDO, STEP_UNDOING, 1, 1 },
-        { RECORD_UNDO, STEP_UNDOING, 1, 2 },  { RECORD_UNDO_FAILED, STEP_UNDO_FAILED, 1, 2 },
-        { RECORD_UNDO, STEP_UNDOING, 1, 3 },  { RECORD_UNDONE, STEP_UNDONE, 1, 0 },
+        { RECORD_FAIL, STEP_FAILED, 0, 0 },   { RECORD_UNDO, STEP_UNDOING, 0, 1 },
+        { RECORD_UNDO, STEP_UNDOING, 0, 2 },  { RECORD_UNDO_FAILED, STEP_UNDO_FAILED, 0, 2 },
+        { RECORD_UNDO, STEP_UNDOING, 0, 3 },  { RECORD_UNDONE, STEP_UNDONE, 0, 0 },
     };
     guint64 id;
     g_autoptr(RecordWriter) writer = begin(&id);
