@@ -16,8 +16,14 @@
 #define TRY_NEAR_USEC (100 * USEC_PER_MSEC)
 #define TRY_FAR_USEC  (2 * USEC_PER_SEC)
 
+/* Addresses of the loopback network that a backend on it is dialled from, one after the other. Each
+ * has some 28,000 ports (ip_local_port_range), and so many sessions: one alone would be a limit far
+ * below that of descriptors. */
+#define SOURCES 200
+
 struct Dialer {
     sd_event *event;
+    guint source;           /* 0: as the kernel likes */
     sd_event_source *timer; /* the next try, or the end of the one that runs */
     sd_event_source *io;
     int backend; /* -1: no try runs and no connection is at hand */
@@ -54,14 +60,13 @@ static void abandon_try(Dialer *dialer)
 
 /* Connecting to a free port of one's own host, one may be given that very port as one's own and
  * then talks to oneself. */
-static gboolean is_own_echo(int fd)
+static gboolean is_own_echo(const Dialer *dialer)
 {
-    struct sockaddr_storage here = { 0 }, there = { 0 };
-    socklen_t here_length = sizeof here, there_length = sizeof there;
+    struct sockaddr_storage here = { 0 };
+    socklen_t length = sizeof here;
 
-    return getsockname(fd, (struct sockaddr *)&here, &here_length) == 0 &&
-           getpeername(fd, (struct sockaddr *)&there, &there_length) == 0 &&
-           here_length == there_length && memcmp(&here, &there, here_length) == 0;
+    return getsockname(dialer->backend, (struct sockaddr *)&here, &length) == 0 &&
+           length == dialer->address.length && address_is_same(&here, &dialer->address);
 }
 
 static DialState try_succeeded(Dialer *dialer)
@@ -69,6 +74,8 @@ static DialState try_succeeded(Dialer *dialer)
     sd_event_source_set_enabled(dialer->timer, SD_EVENT_OFF);
     dialer->io = sd_event_source_disable_unref(dialer->io);
     dialer->connected = TRUE;
+    if (!address_is_loopback(&dialer->address)) /* one's own host does not vanish */
+        socket_keep_alive(dialer->backend);
     if (dialer->told)
         g_message("Backend %s answers again", dialer->name);
     dialer->told = FALSE;
@@ -118,7 +125,7 @@ static int try_result(Dialer *dialer)
     if (connect(dialer->backend, (struct sockaddr *)&dialer->address.socket,
                 dialer->address.length) == 0 ||
         errno == EISCONN) {
-        if (!is_own_echo(dialer->backend))
+        if (!is_own_echo(dialer))
             return 0;
         socket_reset(
             dialer->backend); /* a plain close would keep the port from the backend for a minute */
@@ -155,19 +162,49 @@ static guint64 try_limit(const Dialer *dialer)
     return patience_is_over(dialer) ? USEC_PER_MSEC : TRY_NEAR_USEC;
 }
 
-static DialState dial(Dialer *dialer)
+static gboolean has_sources(const Dialer *dialer)
+{
+    return dialer->address.socket.ss_family == AF_INET && address_is_loopback(&dialer->address);
+}
+
+static void bind_source(const Dialer *dialer)
+{
+    struct sockaddr_in source = { .sin_family = AF_INET };
+    int on = 1;
+
+    source.sin_addr.s_addr = htonl(INADDR_LOOPBACK + dialer->source);
+    /* Else it would want a port that is free for every destination. Where the address cannot be
+     * had, the kernel's own choice is as good as before. */
+    setsockopt(dialer->backend, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+    bind(dialer->backend, (struct sockaddr *)&source, sizeof source);
+}
+
+/* One try from the source at hand: 0, EINPROGRESS or why it failed. */
+static int begin_try(Dialer *dialer)
 {
     int result;
 
     dialer->backend =
         socket(dialer->address.socket.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (dialer->backend < 0)
-        return try_failed(dialer, errno);
+        return errno;
+    if (dialer->source > 0 && has_sources(dialer))
+        bind_source(dialer);
     /* The first call begins. On this host the handshake is then over already, one way or the other,
      * and the second call tells which without a round through the event loop. */
     result = try_result(dialer);
-    if (result == EINPROGRESS)
-        result = try_result(dialer);
+    return result == EINPROGRESS ? try_result(dialer) : result;
+}
+
+static DialState dial(Dialer *dialer)
+{
+    int result = begin_try(dialer);
+
+    for (guint i = 1; i < SOURCES && result == EADDRNOTAVAIL && has_sources(dialer); i++) {
+        dialer->source = (dialer->source + 1) % SOURCES;
+        close(g_steal_fd(&dialer->backend));
+        result = begin_try(dialer);
+    }
     if (result == 0)
         return try_succeeded(dialer);
     if (result != EINPROGRESS)

@@ -55,6 +55,7 @@ static void apply(Gate *gate)
     const Saved *now = gate->now;
     Address address;
 
+    relay_await_end(gate->relay, now->state == KEEPER_DRAIN);
     set_timer(gate->deadline, now->deadline);
     set_timer(gate->drain_end, now->drain_end);
     if (now->state == KEEPER_OPEN && address_parse(now->backend, &address, NULL))
@@ -144,21 +145,23 @@ static gboolean on_may_accept(gpointer data)
     return state != DIAL_WAIT;
 }
 
-static void serve_or_refuse(Gate *gate, int client)
+static void serve_or_refuse(Gate *gate, int client, gboolean spoke)
 {
     int backend = dialer_take(gate->dialer);
 
-    if (backend < 0)
+    if (backend < 0) {
         socket_reset(client);
-    if (backend >= 0 && relay_begin(gate->relay, client, backend))
-        gate->accepted++;
-    else
         gate->refused++;
+        return;
+    }
+    relay_begin(gate->relay, client, backend, spoke);
+    gate->accepted++;
 }
 
 static void on_accepted(int client, gpointer data)
 {
     Gate *gate = data;
+    FirstWord word;
 
     if (client < 0) {
         /* The connection at hand is not kept for a later client: the backend might have lost
@@ -166,11 +169,12 @@ static void on_accepted(int client, gpointer data)
         dialer_drop(gate->dialer);
         return;
     }
-    if (gate->now->state == KEEPER_OPEN && socket_gave_up(client)) {
+    word = gate->now->state == KEEPER_OPEN ? socket_first_word(client) : WORD_NONE;
+    if (word == WORD_GAVE_UP) {
         close(client);
         gate->gave_up++;
     } else {
-        serve_or_refuse(gate, client);
+        serve_or_refuse(gate, client, word == WORD_SPOKE);
     }
     publisher_soon(gate->publisher);
 }
@@ -284,6 +288,8 @@ gboolean gate_drain(Gate *gate, guint64 drain_usec, guint64 deadline_usec, GErro
     next = next_state(gate, KEEPER_DRAIN);
     next->deadline = now + deadline_usec;
     next->drain_end = now + drain_usec;
+    /* Before it is asked how many there are: the end of the last one must not slip through. */
+    relay_await_end(gate->relay, TRUE);
     if (relay_sessions(gate->relay) == 0) {
         next->state = KEEPER_HOLD;
         next->drain_end = 0;

@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <sys/epoll.h>
 
 /* Clients in one go before sessions and orders have their turn. */
@@ -16,9 +15,14 @@
 /* After the system was out of something: the next try. */
 #define PAUSE_USEC (100 * USEC_PER_MSEC)
 
+typedef struct {
+    int fd;
+    guint unlike; /* clients at the queue's head that came before the socket was tuned */
+    sd_event_source *source;
+} Listener;
+
 struct Listeners {
-    GArray *fds;        /* int */
-    GPtrArray *sources; /* sd_event_source, in the same order */
+    GArray *all; /* Listener */
     sd_event_source *pause;
     gboolean wanted;
     gboolean paused;
@@ -27,12 +31,43 @@ struct Listeners {
     gpointer data;
 };
 
+static Listener *listener_at(const Listeners *listeners, guint i)
+{
+    return &g_array_index(listeners->all, Listener, i);
+}
+
+static Listener *listener_of(const Listeners *listeners, int fd)
+{
+    guint i = 0;
+
+    while (listener_at(listeners, i)->fd != fd)
+        i++;
+    return listener_at(listeners, i);
+}
+
+/* For a listening socket the kernel tells the length of its queue where a connected one has its
+ * unacknowledged segments, and the limit in the field beside it (tcp_get_info(); sock_diag takes
+ * its idiag_rqueue from the same place). */
+static gboolean ask_queue(int fd, struct tcp_info *info)
+{
+    socklen_t length = sizeof *info;
+
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &length) == 0;
+}
+
+static guint queue_of(int fd)
+{
+    struct tcp_info info = { 0 };
+
+    return ask_queue(fd, &info) ? info.tcpi_unacked : 0;
+}
+
 static void apply(Listeners *listeners)
 {
     int mode = listeners->wanted && !listeners->paused ? SD_EVENT_ON : SD_EVENT_OFF;
 
-    for (guint i = 0; i < listeners->sources->len; i++)
-        sd_event_source_set_enabled(listeners->sources->pdata[i], mode);
+    for (guint i = 0; i < listeners->all->len; i++)
+        sd_event_source_set_enabled(listener_at(listeners, i)->source, mode);
 }
 
 /* Accepting fails for a reason that the queue does not end: polling on would spin. */
@@ -57,12 +92,23 @@ static int on_pause_over(sd_event_source *source, uint64_t usec, void *data)
     return 0;
 }
 
-/* FALSE: no more for now. */
-static gboolean accept_one(Listeners *listeners, int listener)
+/* On a listening socket it counts for all that come after. */
+static void tune(int fd)
 {
-    int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    socket_be_prompt(fd);
+    socket_keep_alive(fd);
+}
+
+/* FALSE: no more for now. */
+static gboolean accept_one(Listeners *listeners, Listener *listener)
+{
+    int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     int problem = errno;
 
+    if (fd >= 0 && listener->unlike > 0) {
+        tune(fd);
+        listener->unlike--;
+    }
     listeners->calls.accepted(fd, listeners->data);
     if (fd >= 0) {
         listeners->told = FALSE;
@@ -89,33 +135,24 @@ static gboolean accept_one(Listeners *listeners, int listener)
     }
 }
 
-static gboolean somebody_waits(int listener)
-{
-    struct pollfd poll_fd = { .fd = listener, .events = POLLIN };
-
-    return poll(&poll_fd, 1, 0) > 0;
-}
-
-static int on_client(sd_event_source *source, int listener, uint32_t events, void *data)
+static int on_client(sd_event_source *source, int fd, uint32_t events, void *data)
 {
     Listeners *listeners = data;
+    Listener *listener = listener_of(listeners, fd);
+    /* Counted, because to try would mean to make a connection to the backend first. */
+    guint waiting = CLAMP(queue_of(fd), 1, BATCH);
 
-    for (guint i = 0; i < BATCH; i++) {
+    for (guint i = 0; i < waiting; i++)
         if (!listeners->wanted || !listeners->calls.may_accept(listeners->data) ||
             !accept_one(listeners, listener))
             break;
-        /* Asked, because to try would mean to make a connection to the backend first. */
-        if (!somebody_waits(listener)) {
-            listeners->calls.accepted(-1, listeners->data);
-            break;
-        }
-    }
+    listeners->calls.accepted(-1, listeners->data);
     return 0;
 }
 
 static gboolean add_listener(Listeners *listeners, sd_event *event, int fd, GError **error)
 {
-    sd_event_source *source;
+    Listener listener = { .fd = fd };
     int flags = fcntl(fd, F_GETFL);
     int r;
 
@@ -123,17 +160,19 @@ static gboolean add_listener(Listeners *listeners, sd_event *event, int fd, GErr
         return tu_error_errno(error, errno, "Cannot make the listening socket non-blocking");
     if (listen(fd, G_MAXINT) < 0) /* a short queue is better than none */
         g_warning("Cannot widen the queue of the listening socket: %s", g_strerror(errno));
-    r = sd_event_add_io(event, &source, fd, EPOLLIN, on_client, listeners);
+    /* Connections inherit from it: a system call less for each. */
+    tune(fd);
+    listener.unlike = queue_of(fd);
+    r = sd_event_add_io(event, &listener.source, fd, EPOLLIN, on_client, listeners);
     if (r < 0)
         return tu_error_errno(error, -r, "Cannot watch the listening socket");
-    g_ptr_array_add(listeners->sources, source);
-    g_array_append_val(listeners->fds, fd);
+    g_array_append_val(listeners->all, listener);
     return TRUE;
 }
 
-static void source_free(gpointer source)
+static void listener_clear(gpointer data)
 {
-    sd_event_source_disable_unref(source);
+    sd_event_source_disable_unref(((Listener *)data)->source);
 }
 
 Listeners *listeners_new(sd_event *event, const int *fds, guint n_fds, const ListenersCalls *calls,
@@ -142,8 +181,8 @@ Listeners *listeners_new(sd_event *event, const int *fds, guint n_fds, const Lis
     g_autoptr(Listeners) listeners = g_new0(Listeners, 1);
     int r;
 
-    listeners->fds = g_array_new(FALSE, FALSE, sizeof(int));
-    listeners->sources = g_ptr_array_new_with_free_func(source_free);
+    listeners->all = g_array_new(FALSE, FALSE, sizeof(Listener));
+    g_array_set_clear_func(listeners->all, listener_clear);
     listeners->calls = *calls;
     listeners->data = data;
     r = sd_event_add_time_relative(event, &listeners->pause, CLOCK_BOOTTIME, 0, USEC_PER_MSEC,
@@ -165,8 +204,7 @@ void listeners_free(Listeners *listeners)
 {
     if (!listeners)
         return;
-    g_ptr_array_unref(listeners->sources);
-    g_array_unref(listeners->fds);
+    g_array_unref(listeners->all);
     sd_event_source_disable_unref(listeners->pause);
     g_free(listeners);
 }
@@ -179,23 +217,12 @@ void listeners_watch(Listeners *listeners, gboolean on)
     apply(listeners);
 }
 
-/* For a listening socket the kernel tells the length of its queue where a connected one has its
- * unacknowledged segments, and the limit in the field beside it (tcp_get_info()). */
-static gboolean queue_of(int fd, struct tcp_info *info)
-{
-    socklen_t length = sizeof *info;
-
-    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &length) == 0;
-}
-
 guint listeners_held(const Listeners *listeners)
 {
-    struct tcp_info info = { 0 };
     guint held = 0;
 
-    for (guint i = 0; i < listeners->fds->len; i++)
-        if (queue_of(g_array_index(listeners->fds, int, i), &info))
-            held += info.tcpi_unacked;
+    for (guint i = 0; i < listeners->all->len; i++)
+        held += queue_of(listener_at(listeners, i)->fd);
     return held;
 }
 
@@ -204,20 +231,19 @@ guint listeners_limit(const Listeners *listeners)
     struct tcp_info info = { 0 };
     guint limit = 0;
 
-    for (guint i = 0; i < listeners->fds->len; i++)
-        if (queue_of(g_array_index(listeners->fds, int, i), &info))
+    for (guint i = 0; i < listeners->all->len; i++)
+        if (ask_queue(listener_at(listeners, i)->fd, &info))
             limit += info.tcpi_sacked;
     return limit;
 }
 
 gboolean listeners_are_at(const Listeners *listeners, const Address *address)
 {
-    for (guint i = 0; i < listeners->fds->len; i++) {
+    for (guint i = 0; i < listeners->all->len; i++) {
         struct sockaddr_storage own = { 0 };
         socklen_t length = sizeof own;
 
-        if (getsockname(g_array_index(listeners->fds, int, i), (struct sockaddr *)&own, &length) ==
-                0 &&
+        if (getsockname(listener_at(listeners, i)->fd, (struct sockaddr *)&own, &length) == 0 &&
             address_is_covered(address, &own))
             return TRUE;
     }

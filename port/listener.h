@@ -14,7 +14,8 @@ typedef struct Listeners Listeners;
 typedef struct {
     /* A client is there: may it be taken out? Whoever says no switches the watch off, too. */
     gboolean (*may_accept)(gpointer data);
-    /* It was; FD, non-blocking, is the callee's. -1: there is none, or none any more. */
+    /* It was; FD, non-blocking and tuned, is the callee's. -1: it went, or there are no more for
+     * now. */
     void (*accepted)(int fd, gpointer data);
 } ListenersCalls;
 

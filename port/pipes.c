@@ -14,7 +14,16 @@ static void pipe_close(Pipes *pipes, Pipe *pipe)
     close(pipe->in);
     close(pipe->out);
     g_free(pipe);
-    pipes->n_pipes--;
+    g_atomic_int_add(&pipes->budget->used, -2);
+}
+
+/* A pipe never takes the last two descriptors: a session that has just been let in needs them. */
+static gboolean reserve(Budget *budget)
+{
+    if (g_atomic_int_add(&budget->used, 2) + 4 <= g_atomic_int_get(&budget->limit))
+        return TRUE;
+    g_atomic_int_add(&budget->used, -2);
+    return FALSE;
 }
 
 gboolean pipes_ready(Pipes *pipes)
@@ -24,13 +33,18 @@ gboolean pipes_ready(Pipes *pipes)
 
     if (pipes->idle)
         return TRUE;
-    if (pipes->n_pipes >= pipes->limit || pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+    if (!reserve(pipes->budget))
         return FALSE;
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) {
+        g_atomic_int_add(&pipes->budget->used, -2);
+        return FALSE;
+    }
     /* A user who has many pipes gets tiny ones (pipe-user-pages-soft); those do not help. */
     if (fcntl(ends[0], F_SETPIPE_SZ, PIPE_WISH) < 0 &&
         fcntl(ends[0], F_GETPIPE_SZ) < (int)PIPE_ROOM) {
         close(ends[0]);
         close(ends[1]);
+        g_atomic_int_add(&pipes->budget->used, -2);
         return FALSE;
     }
     pipe = g_new0(Pipe, 1);
@@ -38,7 +52,6 @@ gboolean pipes_ready(Pipes *pipes)
     pipe->in = ends[1];
     pipes->idle = pipe;
     pipes->n_idle++;
-    pipes->n_pipes++;
     return TRUE;
 }
 
@@ -56,7 +69,7 @@ Pipe *pipes_take(Pipes *pipes)
 
 void pipes_give(Pipes *pipes, Pipe *pipe)
 {
-    if (pipe->fill > 0 || pipes->n_idle >= IDLE_LIMIT) {
+    if (pipe->fill > 0 || pipes->n_idle >= IDLE_LIMIT || g_atomic_int_get(&pipes->budget->tight)) {
         pipe_close(pipes, pipe);
         return;
     }
@@ -65,8 +78,8 @@ void pipes_give(Pipes *pipes, Pipe *pipe)
     pipes->n_idle++;
 }
 
-void pipes_trim(Pipes *pipes, guint keep)
+void pipes_clear(Pipes *pipes)
 {
-    while (pipes->n_idle > keep)
+    while (pipes->n_idle > 0)
         pipe_close(pipes, pipes_take(pipes));
 }

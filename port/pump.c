@@ -1,4 +1,5 @@
 #include "port/pump.h"
+#include "port/socket.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,9 +16,13 @@ G_STATIC_ASSERT(CHUNK <= PIPE_ROOM);
 /* A spliced flow that brings less than this at once is copied again. */
 #define TRICKLE 4096
 
+/* What fits one packet on any network. */
+#define SMALL ((gsize)1200)
+
 typedef enum { FLOW_GOES_ON, FLOW_WAITS, FLOW_ENDED, SOURCE_LOST, SINK_LOST } FlowResult;
 
-static char buffer[CHUNK];
+/* One for each lane. */
+static _Thread_local char buffer[CHUNK];
 
 static gboolean would_block(int errnum)
 {
@@ -45,12 +50,27 @@ static FlowResult source_said(Flow *flow, Side *from, ssize_t count)
     return FLOW_GOES_ON;
 }
 
+/* The first small packet waits for nothing anyway, and many a connection has no second one: a
+ * system call less for those. */
+static void side_will_write(Side *side, gsize count)
+{
+    if (side->prompt)
+        return;
+    if (side->used || count > SMALL) {
+        socket_be_prompt(side->fd);
+        side->prompt = TRUE;
+    }
+    side->used = TRUE;
+}
+
 /* Pipe to sink. */
 static FlowResult flow_drain(Flow *flow, Side *to)
 {
-    ssize_t count = splice(flow->pipe->out, NULL, to->fd, NULL, flow->pipe->fill,
-                           SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+    ssize_t count;
 
+    side_will_write(to, flow->pipe->fill);
+    count = splice(flow->pipe->out, NULL, to->fd, NULL, flow->pipe->fill,
+                   SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
     if (count >= 0) {
         flow->pipe->fill -= count;
         return FLOW_GOES_ON;
@@ -89,6 +109,7 @@ static FlowResult flow_copy(Flow *flow, Side *from, Side *to, Pipes *pipes)
 
     if (count <= 0)
         return source_said(flow, from, count);
+    side_will_write(to, count);
     sent = send(to->fd, buffer, count, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (sent < 0 && !would_block(errno))
         return SINK_LOST;
@@ -113,7 +134,8 @@ static FlowResult flow_copy(Flow *flow, Side *from, Side *to, Pipes *pipes)
     return FLOW_GOES_ON;
 }
 
-static FlowResult flow_run(Flow *flow, Side *from, Side *to, Pipes *pipes)
+/* LAST: the other direction is done, so that the coming close() tells the sink of the end. */
+static FlowResult flow_run(Flow *flow, Side *from, Side *to, Pipes *pipes, gboolean last)
 {
     FlowResult result = FLOW_GOES_ON;
 
@@ -127,7 +149,8 @@ static FlowResult flow_run(Flow *flow, Side *from, Side *to, Pipes *pipes)
         } else if (flow->eof && from->lost) {
             return SOURCE_LOST;
         } else if (flow->eof) {
-            shutdown(to->fd, SHUT_WR);
+            if (!last)
+                shutdown(to->fd, SHUT_WR);
             result = FLOW_ENDED;
         } else if (!from->readable || !to->writable) {
             result = FLOW_WAITS;
@@ -165,7 +188,7 @@ PumpResult session_pump(Session *session, Pipes *pipes)
 
         if (session->flow[i].done)
             continue;
-        switch (flow_run(&session->flow[i], from, to, pipes)) {
+        switch (flow_run(&session->flow[i], from, to, pipes, session->flow[!i].done)) {
         case FLOW_GOES_ON:
             more = TRUE;
             break;
@@ -196,5 +219,5 @@ void session_last_words(Session *session, Pipes *pipes)
 
     from->readable = TRUE;
     if (!flow->done)
-        flow_run(flow, from, &session->side[CLIENT], pipes);
+        flow_run(flow, from, &session->side[CLIENT], pipes, FALSE);
 }

@@ -1,8 +1,8 @@
 /* Moves the bytes of one session between its two sockets, without ever waiting for either.
  *
- * Small messages are read and written through one buffer of the process, which is quickest for
+ * Small messages are read and written through one buffer of the lane, which is quickest for
  * them; a flow that fills the buffer is spliced through a pipe instead. Bytes that the other side
- * does not take yet rest in a pipe, and nothing more is read meanwhile. Called by the relay only.
+ * does not take yet rest in a pipe, and nothing more is read meanwhile. Called by the lanes only.
  */
 #pragma once
 
@@ -19,6 +19,8 @@ typedef struct {
     guint writable : 1;
     guint ending : 1; /* an end or an error is to be read: a short read is not the last */
     guint failed : 1; /* epoll told an error */
+    guint used : 1;   /* something has been written to it */
+    guint prompt : 1; /* its packets wait for nothing (TCP_NODELAY) */
     guint lost : 1;   /* it takes nothing any more: its end will be a reset of the other side */
 } Side;
 

@@ -1,8 +1,8 @@
-/* All sessions: pairs of sockets whose bytes are relayed.
+/* All sessions: pairs of sockets whose bytes are relayed, by as many threads as there are
+ * processors.
  *
- * Its epoll set is one source of the event loop, so that a message costs no bookkeeping of
- * sd-event, and no session can starve the control socket. Nothing here blocks or allocates per
- * message.
+ * The caller's thread only hands sockets over and gives orders; no session can starve the control
+ * socket, and nobody waits for the bytes of another lane. Called by the gate.
  */
 #pragma once
 
@@ -11,7 +11,10 @@
 
 typedef struct Relay Relay;
 
-/* Called when sessions have ended by themselves. May not free the relay. */
+/* Called in the event loop some time after sessions have ended by themselves: at once when it was
+ * awaited or when relay_has_room() said no, else at most ten times a second. May not free the
+ * relay.
+ */
 typedef void (*RelayEnded)(gpointer data);
 
 /* DESCRIPTORS: how many the sessions and their pipes may use together. */
@@ -24,10 +27,13 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Relay, relay_free)
 gboolean relay_has_room(Relay *relay);
 
 /* Begins a session between two connected, non-blocking sockets, which are the relay's from now on.
- * FALSE where the kernel has no room for it; both were reset then. */
-gboolean relay_begin(Relay *relay, int client, int backend);
+ * CLIENT_SPOKE: there is something to be read from the client. */
+void relay_begin(Relay *relay, int client, int backend, gboolean client_spoke);
 
 guint relay_sessions(const Relay *relay);
+
+/* Whether each end is to be told at once. */
+void relay_await_end(Relay *relay, gboolean on);
 
 /* Ends all sessions; the clients see an end of the stream, not a reset. Returns how many there
  * were. */

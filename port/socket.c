@@ -82,12 +82,35 @@ gboolean address_is_covered(const Address *address, const struct sockaddr_storag
     return IN6_ARE_ADDR_EQUAL(&a6->sin6_addr, &l6->sin6_addr);
 }
 
-void socket_tune(int fd)
+gboolean address_is_same(const struct sockaddr_storage *one, const Address *other)
+{
+    const struct sockaddr_in *a4 = (const struct sockaddr_in *)one;
+    const struct sockaddr_in *b4 = (const struct sockaddr_in *)&other->socket;
+    const struct sockaddr_in6 *a6 = (const struct sockaddr_in6 *)one;
+    const struct sockaddr_in6 *b6 = (const struct sockaddr_in6 *)&other->socket;
+
+    if (one->ss_family != other->socket.ss_family || a4->sin_port != b4->sin_port)
+        return FALSE;
+    if (one->ss_family == AF_INET)
+        return a4->sin_addr.s_addr == b4->sin_addr.s_addr;
+    return IN6_ARE_ADDR_EQUAL(&a6->sin6_addr, &b6->sin6_addr);
+}
+
+static void switch_on(int fd, int level, int option)
 {
     int on = 1;
 
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    setsockopt(fd, level, option, &on, sizeof on);
+}
+
+void socket_be_prompt(int fd)
+{
+    switch_on(fd, IPPROTO_TCP, TCP_NODELAY);
+}
+
+void socket_keep_alive(int fd)
+{
+    switch_on(fd, SOL_SOCKET, SO_KEEPALIVE);
 }
 
 void socket_reset(int fd)
@@ -98,12 +121,14 @@ void socket_reset(int fd)
     close(fd);
 }
 
-gboolean socket_gave_up(int fd)
+FirstWord socket_first_word(int fd)
 {
     char byte;
     ssize_t count = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
 
-    return count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR);
+    if (count > 0)
+        return WORD_SPOKE;
+    return count < 0 && (errno == EAGAIN || errno == EINTR) ? WORD_NONE : WORD_GAVE_UP;
 }
 
 guint64 boottime_now(void)

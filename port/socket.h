@@ -22,15 +22,20 @@ gboolean address_is_loopback(const Address *address);
  * tells it. */
 gboolean address_is_covered(const Address *address, const struct sockaddr_storage *listener);
 
-/* Small packets go out at once, and a peer that vanished without a word is found some day. */
-void socket_tune(int fd);
+gboolean address_is_same(const struct sockaddr_storage *one, const Address *other);
+
+/* Small packets go out at once. */
+void socket_be_prompt(int fd);
+/* A peer that vanished without a word is found some day. */
+void socket_keep_alive(int fd);
 
 /* Closes so that the peer sees a reset. */
 void socket_reset(int fd);
 
-/* Whether the peer of an accepted socket closed or reset it before it had sent anything. Such a
- * client waited no longer: whoever wants an answer either waits or has asked something. */
-gboolean socket_gave_up(int fd);
+/* What an accepted socket holds before anything is read. A client that has closed or reset it
+ * without a word waited no longer: whoever wants an answer either waits or has asked something. */
+typedef enum { WORD_NONE, WORD_SPOKE, WORD_GAVE_UP } FirstWord;
+FirstWord socket_first_word(int fd);
 
 /* Now in µs on CLOCK_BOOTTIME: goes on in suspend and knows no clock jumps. All times of the keeper
  * are of this clock, except where they are published. */

@@ -50,6 +50,12 @@ static void die(const char *what)
     exit(1);
 }
 
+static void say_ready(void)
+{
+    puts("ready");
+    fflush(stdout);
+}
+
 static void prepare(void)
 {
     struct rlimit limit;
@@ -118,8 +124,7 @@ static int serve(char **words)
     if (bind(listener, (struct sockaddr *)&here, sizeof here) < 0 || listen(listener, 65535) < 0)
         die("listen");
     watch(epoll, listener, EPOLL_CTL_ADD, EPOLLIN);
-    puts("ready");
-    fflush(stdout);
+    say_ready();
     for (int count; (count = epoll_wait(epoll, events, EVENTS, -1)) >= 0 || errno == EINTR;) {
 
         for (int i = 0; i < count; i++) {
@@ -221,6 +226,7 @@ static int exchange(char **words, int fresh)
         watch(epoll, fd, EPOLL_CTL_ADD, EPOLLIN);
         connections[fd].state = MESSAGE;
     }
+    say_ready();
     began = now();
     for (int fd = 0, left = count; left > 0; fd++)
         if (connections[fd].state == MESSAGE) {
@@ -259,8 +265,10 @@ static int exchange(char **words, int fresh)
             watch(epoll, fd, EPOLL_CTL_ADD, EPOLLOUT);
         }
     }
-    printf("{\"per_s\": %.1f, \"p50_us\": %.2f, \"p99_us\": %.2f, \"broken\": %lu}\n",
-           answers / (now() - began), percentile(.5), percentile(.99), (unsigned long)broken);
+    printf(
+        "{\"count\": %lu, \"per_s\": %.1f, \"p50_us\": %.2f, \"p99_us\": %.2f, \"broken\": %lu}\n",
+        (unsigned long)answers, answers / (now() - began), percentile(.5), percentile(.99),
+        (unsigned long)broken);
     return 0;
 }
 
@@ -284,6 +292,7 @@ static int bulk(char **words)
     fcntl(fd, F_SETFL, 0);
     send(fd, "B", 1, 0);
     recv(fd, block, sizeof block, 0);
+    say_ready();
     began = now();
     while (now() < began + seconds) {
         ssize_t count = recv(fd, block, sizeof block, 0);
@@ -292,7 +301,7 @@ static int bulk(char **words)
             die("recv");
         total += count;
     }
-    printf("{\"mb_per_s\": %.1f}\n", total / (now() - began) / 1e6);
+    printf("{\"count\": %.1f, \"per_s\": %.1f}\n", total / 1e6, total / (now() - began) / 1e6);
     return 0;
 }
 
@@ -310,8 +319,7 @@ static int idle(char **words)
         if (recv(fd, block, MESSAGE, MSG_WAITALL) != MESSAGE)
             die("first answer");
     }
-    puts("ready");
-    fflush(stdout);
+    say_ready();
     while (read(STDIN_FILENO, block, 1) > 0)
         ;
     return 0;

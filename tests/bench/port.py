@@ -4,6 +4,7 @@
     connects/s      connect, ask, answer, close; 50 clients at once
     added latency   of one client's request, beside direct
     bulk            one client that only reads
+    µs of processor what the front itself uses for one request, connect or MB; other load on the machine moves it least
     memory          of the front's process, with so many idle sessions
 
 A figure is the median of the rounds, and a ratio is to the direct figure of the same rounds. Absolute figures mean nothing
@@ -101,24 +102,36 @@ if "TU_OTHER_KEEPER" in os.environ:  # an older build beside the new one
     FRONTS["other-relay"] = other_keeper
 
 
-def load(*words):
-    return json.loads(subprocess.run([LOAD, *map(str, words)], check=True, stdout=subprocess.PIPE).stdout)
+def load(process, *words):
+    """A run's figures, and what the front has used of the processors meanwhile."""
+    clients = subprocess.Popen([LOAD, *map(str, words)], stdout=subprocess.PIPE, text=True)
+    if clients.stdout.readline() != "ready\n":
+        raise SystemExit(f"load {' '.join(map(str, words))} failed")
+    used = processor_us(process)
+    figures = json.loads(clients.stdout.readline())
+    clients.wait()
+    return {**figures, "cost_us": (processor_us(process) - used) / figures["count"]}
 
 
-def measures(seconds):
-    """Name, what is run, the figure that is compared."""
-    return {
-        "requests/s, 1 connection": (lambda port: load("requests", HOST, port, 1, seconds), "per_s"),
-        "requests/s, 50 connections": (lambda port: load("requests", HOST, port, 50, seconds), "per_s"),
-        "requests/s, 1,000 connections": (lambda port: load("requests", HOST, port, 1000, seconds), "per_s"),
-        "new connections/s": (lambda port: load("connects", HOST, port, 50, seconds), "per_s"),
-        "bulk, MB/s": (lambda port: load("bulk", HOST, port, seconds), "mb_per_s"),
-    }
+MEASURES = {  # name: verb and words of the load
+    "requests/s, 1 connection": ("requests", 1),
+    "requests/s, 50 connections": ("requests", 50),
+    "requests/s, 1,000 connections": ("requests", 1000),
+    "new connections/s": ("connects", 50),
+    "bulk, MB/s": ("bulk",),
+}
 
 
 def rss(pid):
     fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
     return int(fields["VmRSS"].split()[0])
+
+
+def processor_us(process):
+    """What all threads of the front have used so far, in µs; 0 for no front."""
+    if not process:
+        return 0
+    return sum(int(path.read_text().split()[0]) for path in Path(f"/proc/{process.pid}/task").glob("*/schedstat")) / 1000
 
 
 def memory(front, port, scratch, counts):
@@ -166,30 +179,29 @@ def machine():
     return f"{os.cpu_count()} × {model}, Linux {platform.release()}"
 
 
-def run_rounds(fronts, ports, wanted, rounds, log):
+def run_rounds(fronts, ports, processes, wanted, rounds, seconds, log):
     found = {name: {front: [] for front in fronts} for name in wanted}
     broken = {front: 0 for front in fronts}
     for number in range(rounds):
-        for name, (measure, key) in wanted.items():
+        for name, words in wanted.items():
             # Each round begins with another front, so that none always comes after the same neighbour.
             order = fronts[number % len(fronts):] + fronts[:number % len(fronts)]
             for front in order:
-                figures = measure(ports[front])
-                figures["value"] = figures[key]
+                figures = load(processes[front], words[0], HOST, ports[front], *words[1:], seconds)
                 broken[front] += figures.get("broken", 0)
                 found[name][front].append(figures)
         log(f"round {number + 1} of {rounds}")
     return found, broken
 
 
-def median(rows, key="value"):
+def median(rows, key="per_s"):
     return statistics.median(row[key] for row in rows)
 
 
 def ratio(found, name, front, to="direct"):
     """The median of the ratios within each round."""
     rows = zip(found[name][front], found[name][to])
-    return statistics.median(own["value"] / other["value"] for own, other in rows if other["value"])
+    return statistics.median(own["per_s"] / other["per_s"] for own, other in rows)
 
 
 def main():
@@ -204,23 +216,26 @@ def main():
     log = lambda text: print(text, file=sys.stderr, flush=True)  # noqa: E731
 
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-    for key, value in (("ipv4.ip_local_port_range", "10000 65535"), ("ipv4.tcp_tw_reuse", "1"), ("core.somaxconn", "65535")):
+    for key, value in (("ipv4.ip_local_port_range", "10000 65535"), ("ipv4.tcp_tw_reuse", "1"), ("core.somaxconn", "65535"),
+                       # Where bbr is the default its pacing would be measured. A network of its own may only have reno.
+                       ("ipv4.tcp_congestion_control", "reno")):
         Path("/proc/sys/net", key.replace(".", "/")).write_text(value)
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     fronts = ["direct"] + [front for front in FRONTS if front != "direct"
                            and (not wanted.only or front in wanted.only.split(","))]
-    chosen = {name: row for name, row in measures(wanted.seconds).items() if not wanted.measure or wanted.measure in name}
+    chosen = {name: row for name, row in MEASURES.items() if not wanted.measure or wanted.measure in name}
     scratch = Path(tempfile.mkdtemp(prefix="tu-bench-"))
     ports = {front: BACKEND + number for number, front in enumerate(fronts)}
-    processes = [subprocess.Popen([LOAD, "serve", HOST, str(BACKEND)], stdout=subprocess.PIPE)]
+    server = subprocess.Popen([LOAD, "serve", HOST, str(BACKEND)], stdout=subprocess.PIPE)
+    processes = {}
     try:
-        processes[0].stdout.readline()
+        server.stdout.readline()
         for front in fronts:
-            processes.append(FRONTS[front](ports[front], scratch))
+            processes[front] = FRONTS[front](ports[front], scratch)
             wait_for(ports[front])
-        found, broken = run_rounds(fronts, ports, chosen, wanted.rounds, log)
-        for process in filter(None, processes[1:]):
+        found, broken = run_rounds(fronts, ports, processes, chosen, wanted.rounds, wanted.seconds, log)
+        for process in filter(None, processes.values()):
             process.kill()
             process.wait()
         counts = [0, 1000, 50_000] if hard > 101_000 else [0, 1000, hard // 2 - 200]
@@ -232,13 +247,14 @@ def main():
                 sizes[front] = memory(front, 8000 + 10 * number, scratch, counts)
                 log(f"memory of {front}")
     finally:
-        for process in filter(None, processes):
+        for process in filter(None, [server, *processes.values()]):
             process.kill()
             process.wait()
         shutil.rmtree(scratch)
-    report = {"machine": machine(), "rounds": wanted.rounds, "seconds": wanted.seconds, "broken": broken, "ratios": {}, "added_us": {},
+    report = {"machine": machine(), "rounds": wanted.rounds, "seconds": wanted.seconds, "broken": broken, "ratios": {}, "cost_us": {}, "added_us": {},
               "memory_kib": sizes, "direct": {name: median(found[name]["direct"]) for name in found}}
     for front in fronts:
+        report["cost_us"][front] = {name: round(median(found[name][front], "cost_us"), 1) for name in found}
         report["ratios"][front] = {name: round(ratio(found, name, front), 3) for name in found}
         one = "requests/s, 1 connection"
         if one in found:
@@ -255,11 +271,13 @@ def main():
 
 def show(report, fronts):
     def line(label, cells):
-        print(f"{label:<34}" + "".join(f"{cell:>15}" for cell in cells))
+        print(f"{label:<48}" + "".join(f"{cell:>15}" for cell in cells))
     print(f"{report['machine']}; {report['rounds']} rounds of {report['seconds']} s each, medians of ratios to direct")
     line("", fronts)
     for name in report["direct"]:
         line(name, (f"{report['ratios'][front][name]:.2f}" for front in fronts))
+    for name in report["direct"]:
+        line(f"µs of processor: {name}", (f"{report['cost_us'][front][name]:.1f}" for front in fronts))
     for key in ("p50_us", "p99_us"):
         if report["added_us"]:
             line(f"added latency {key[:3]}, µs", (f"{report['added_us'][front][key]:.1f}" for front in fronts))
