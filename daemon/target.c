@@ -119,6 +119,22 @@ static gboolean check_databases(const ServerConfig *config, char **names, GError
     return TRUE;
 }
 
+/* What a job left that did not come to its end may still be needed for that end. */
+static gboolean check_nothing_left(const Call *call, GError **error)
+{
+    const ServerConfig *config = ((const Server *)call->object)->config;
+    const Job *last = jobs_last_finished(call->object->daemon, config->name);
+
+    if (!last || !request_moves_server(last->request) ||
+        !g_str_equal(job_result(last), "needs-attention"))
+        return TRUE;
+    return not_possible(
+        error,
+        "Job %" G_GUINT64_FORMAT " of server %s needs attention, and what it left "
+        "may still be needed. Bring it to its end first: ttctl retry %" G_GUINT64_FORMAT,
+        last->id, config->name, last->id);
+}
+
 /* Databases are those of the instance before; without any, the exports have no instance, and the
  * current one stands in. */
 static gboolean find_clean(Call *call, const char *target, GError **error)
@@ -142,6 +158,8 @@ static gboolean find_clean(Call *call, const char *target, GError **error)
             "Option job tells whose exports are meant. Give the option exports, too");
         return FALSE;
     }
+    if (!check_nothing_left(call, error))
+        return FALSE;
     if (databases && databases[0])
         return check_databases(config, databases, error) &&
                find_previous(call, target, "Only databases of the instance before can be removed",

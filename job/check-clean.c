@@ -68,8 +68,10 @@ static gboolean look_exports(Check *check, GError **error)
         return FALSE;
     for (guint i = 0; i < jobs->len; i++) {
         const JobRequest *request = jobs->pdata[i];
+        const char *work = job->server->work_directory;
         g_autofree char *directory =
-            g_strdup_printf("/var/lib/timesten-upgrade/work/%" G_GUINT64_FORMAT, request->id);
+            g_strdup_printf("/var/lib/timesten-upgrade/work/%" G_GUINT64_FORMAT "%s%s", request->id,
+                            work ? ", " : "", work ? work : "");
 
         if (!inventory_instance(job->inventory, request->from, NULL))
             check_found(check, SEVERITY_ERROR, request->from, "Declare it, or remove them by hand",
@@ -78,8 +80,8 @@ static gboolean look_exports(Check *check, GError **error)
                         request->id, directory, request->from);
         else
             check_found(check, SEVERITY_INFO, job->server->name, NULL,
-                        "What is left of the exports of job %" G_GUINT64_FORMAT " is removed",
-                        request->id);
+                        "What is left of the exports of job %" G_GUINT64_FORMAT " is removed (%s)",
+                        request->id, directory);
     }
     if (wish->only && jobs->len == 0) {
         g_autofree char *id = g_strdup_printf("%" G_GUINT64_FORMAT, wish->only);

@@ -38,25 +38,67 @@ static gboolean no(GError **error, const char *format, ...)
     return FALSE;
 }
 
-/* The server that is backed by the instance and has the database; NULL none. */
-static const ServerConfig *find_user(const Job *job, const char *dsn)
+/* Two names of one database: another DSN, or the same path written in another way. */
+static gboolean same_files(const DatabaseFacts *a, const DatabaseFacts *b)
+{
+    g_autofree char *left = g_canonicalize_filename(a->data_store, "/");
+    g_autofree char *right = g_canonicalize_filename(b->data_store, "/");
+
+    return g_str_equal(left, right);
+}
+
+/* The server that is backed by the instance and has the database, by this name or another one; NULL
+ * none. */
+static const ServerConfig *find_user(const Job *job, const char *dsn, const DatabaseFacts *facts)
 {
     for (guint i = 0; i < job->inventory->servers->len; i++) {
         const ServerConfig *server = job->inventory->servers->pdata[i];
 
-        if (g_str_equal(server->instance, job->to.config->name) &&
-            g_strv_contains((const char *const *)server->databases, dsn))
-            return server;
+        if (!g_str_equal(server->instance, job->to.config->name))
+            continue;
+        for (char **name = server->databases; *name; name++) {
+            const DatabaseFacts *other = facts_find_database(job->to.facts, *name);
+
+            if (g_str_equal(*name, dsn) || (facts && other && same_files(facts, other)))
+                return server;
+        }
     }
     return NULL;
+}
+
+/* ttDestroy would refuse these, too, but only behind the commit. */
+static gboolean is_free(const Job *job, const char *dsn, const StatusStore *store, GError **error)
+{
+    const char *policy = store->ram_policy ? store->ram_policy : "inUse";
+    const char *instance = job->to.config->name;
+
+    if (status_user_connections(store) > 0) {
+        g_autofree char *names = status_name_connections(store);
+
+        return no(error, "Database %s of instance %s has connections: %s. End them, then try again",
+                  dsn, instance, names);
+    }
+    if (store->replication_running || store->cache_running)
+        return no(error,
+                  "The %s agent of database %s of instance %s runs. Stop it with ttAdmin -%sStop "
+                  "%s, then try again",
+                  store->replication_running ? "replication" : "cache", dsn, instance,
+                  store->replication_running ? "rep" : "cache", dsn);
+    if (g_ascii_strncasecmp(policy, "inUse", strlen("inUse")) != 0 && !store->unloaded)
+        return no(error,
+                  "Database %s of instance %s is kept in memory by its RAM policy \"%s\". Set "
+                  "another one with ttAdmin -ramPolicy inUse %s, then try again",
+                  dsn, instance, policy, dsn);
+    return TRUE;
 }
 
 gboolean clean_may_destroy(const Job *job, const char *dsn, const TimesTenStatus *status,
                            GError **error)
 {
     const DatabaseFacts *facts = facts_find_database(job->to.facts, dsn);
-    const ServerConfig *user = find_user(job, dsn);
-    const StatusStore *store;
+    const ServerConfig *user = find_user(job, dsn, facts);
+    const StatusStore *store =
+        facts && status ? status_find_store(status, facts->data_store) : NULL;
 
     if (user)
         return no(error, "Instance %s backs server %s now, so its database %s is in use",
@@ -64,21 +106,14 @@ gboolean clean_may_destroy(const Job *job, const char *dsn, const TimesTenStatus
     for (guint i = 0; facts && i < job->from.facts->databases->len; i++) {
         const DatabaseFacts *current = job->from.facts->databases->pdata[i];
 
-        if (g_str_equal(current->data_store, facts->data_store))
+        if (same_files(current, facts))
             return no(error,
                       "Database %s of instance %s has the files of database %s of instance %s, "
                       "which is in use: %s",
                       dsn, job->to.config->name, current->dsn, job->from.config->name,
                       facts->data_store);
     }
-    store = facts && status ? status_find_store(status, facts->data_store) : NULL;
-    if (store && status_user_connections(store) > 0) {
-        g_autofree char *names = status_name_connections(store);
-
-        return no(error, "Database %s of instance %s has connections: %s. End them, then try again",
-                  dsn, job->to.config->name, names);
-    }
-    return TRUE;
+    return !store || is_free(job, dsn, store, error);
 }
 
 static gboolean has_ended(guint64 id)

@@ -15,8 +15,9 @@ CleanWish *clean_wish(const Job *job);
 void clean_wish_free(CleanWish *wish);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CleanWish, clean_wish_free)
 
-/* NOT_POSSIBLE where a named database must not be destroyed: it is in use, or its files are those
- * of the current instance. Needs the facts of both sides; that a database is gone is no reason. */
+/* NOT_POSSIBLE where a named database must not be destroyed: it is in use or kept in memory, or its
+ * files are those of a database that serves. Needs the facts of both sides; that a database is gone
+ * is no reason. */
 gboolean clean_may_destroy(const Job *job, const char *dsn, const TimesTenStatus *status,
                            GError **error);
 

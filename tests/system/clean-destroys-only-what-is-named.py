@@ -17,6 +17,18 @@ def files(world):
     return {one.replace(".ds0", "").split("/", 4)[-1] for one in found}
 
 
+def dry(world, database):
+    """What the checks would say."""
+    done = world.run("ttctl", "clean", "main", f"--databases={database}", "--dry-run", check=False)
+    return " ".join((done.out + done.err).split())
+
+
+def alias(world, instance, database, name):
+    """One more DSN for a database."""
+    path = f"{HOMES[instance]}/info/sys.odbc.ini"
+    world.shell(f"printf '\\n[{name}]\\nDriver=x\\nDataStore=%s\\n' {store(instance, database).replace('/tt60', '//tt60')} >>{path}")
+
+
 def ask(world, *words):
     return lambda: world.bus.server("main", "Clean", "a{sv}", *(words or [0]), timeout=60)
 
@@ -45,6 +57,19 @@ def test(world):
     check("databases-not-in-use" in done.err, f"it does not tell who is in the way: {done}")
     equal(files(world), both, "what there is after a refusal")
     reader.wait(60)
+
+    # Neither what is kept in memory, nor what serves under another name.
+    world.utility("tt60", "ttAdmin", "-ramPolicy", "always", "orders")
+    done = clean(world, "--databases=orders")
+    check(done.status == 15 and "ttAdmin -ramPolicy inUse orders" in dry(world, "orders"), f"a database in memory: {done}")
+    world.utility("tt60", "ttAdmin", "-ramPolicy", "inUse", "orders")
+    alias(world, "tt60", "orders", "mirror")
+    world.declare_server("second", 16102, ["mirror"], "tt60", enable=False)
+    world.run("ttctl", "reload")
+    done = clean(world, "--databases=orders")
+    check(done.status == 15 and "backs server second" in dry(world, "orders"), f"a database that serves under another name: {done}")
+    world.shell("rm /etc/timesten-upgrade/servers.d/second.conf && ttctl reload")
+    equal(files(world), both, "what there is after these refusals")
 
     # The daemon of the old release need not run, and does not run afterwards.
     world.systemctl("stop", "timesten@tt60.service")
