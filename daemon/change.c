@@ -16,10 +16,10 @@ static gboolean is_same(const Job *job, const Call *call)
            options_same(request->options, call->options);
 }
 
-static Job *create(Call *call, GError **error)
+/* What the call asks for; the strings stay the call's. */
+static JobRequest wish_of(const Call *call)
 {
-    g_autofree char *unit = NULL;
-    JobRequest request = {
+    return (JobRequest){
         .kind = (char *)call->kind,
         .server = call->server,
         .from = call->from,
@@ -29,21 +29,28 @@ static Job *create(Call *call, GError **error)
         .uid = call_person(call),
         .created = g_get_real_time(),
     };
+}
 
-    request.pid = call_process(call, &unit);
-    request.unit = unit;
-    if (!request_create(&request, error))
+static Job *create(Call *call, JobRequest *request, GError **error)
+{
+    g_autofree char *unit = NULL;
+
+    request->pid = call_process(call, &unit);
+    request->unit = unit;
+    if (!request_create(request, error))
         return NULL;
-    log_line(LOG_NOTICE, &(LogFields){ .server = call->server, .job = request.id },
+    log_line(LOG_NOTICE, &(LogFields){ .server = call->server, .job = request->id },
              "Job %" G_GUINT64_FORMAT ": %s of server %s from %s to %s, asked for by user %u",
-             request.id, call->kind, call->server, call->from, call->to, request.uid);
-    return jobs_add(call->object->daemon, request.id);
+             request->id, call->kind, call->server, call->from, call->to, request->uid);
+    return jobs_add(call->object->daemon, request->id);
 }
 
 void change_act(Call *call)
 {
     const Server *server = (const Server *)call->object;
-    Job *job = jobs_unfinished(call->object->daemon, call->server);
+    Job *job = jobs_unfinished(call->object->daemon, call->server), *rival;
+    JobRequest request = wish_of(call);
+    const char *instance = NULL;
     g_autoptr(GError) error = NULL;
 
     if (job && is_same(job, call))
@@ -57,7 +64,12 @@ void change_act(Call *call)
         call_fail_with(call, TU_ERROR_BUSY,
                        "Server %s is being held or resumed at this moment. Try again",
                        call->server);
-    else if ((job = create(call, &error)))
+    else if ((rival = jobs_rival(call->object->daemon, &request, &instance)))
+        call_fail_with(call, TU_ERROR_BUSY,
+                       "Job %" G_GUINT64_FORMAT " on server %s works with instance %s at this "
+                       "moment. Wait for its end",
+                       rival->id, rival->request->server, instance);
+    else if ((job = create(call, &request, &error)))
         start_worker(job, call, FALSE);
     else
         call_fail(call, error);

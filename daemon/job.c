@@ -165,6 +165,7 @@ static gboolean not_retried(const Job *job, int code, GError **error, const char
 gboolean job_can_retry(const Job *job, GError **error)
 {
     const Job *other;
+    const char *instance = NULL;
 
     if (job->damage)
         return not_retried(job, TU_ERROR_RECORD_DAMAGED, error, "%s", job->damage);
@@ -175,6 +176,12 @@ gboolean job_can_retry(const Job *job, GError **error)
                            "it ended with the result \"%s\", and only one that needs attention "
                            "has something left to do. To try again, ask for a new job",
                            job_result(job));
+    other = jobs_rival(job->object.daemon, job->request, &instance);
+    if (other)
+        return not_retried(job, TU_ERROR_BUSY, error,
+                           "job %" G_GUINT64_FORMAT " on server %s works with instance %s at this "
+                           "moment. Wait for its end",
+                           other->id, other->request->server, instance);
     other = find_other(job);
     if (!other)
         return TRUE;

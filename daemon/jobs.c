@@ -43,6 +43,25 @@ Job *jobs_unfinished(const Daemon *daemon, const char *server)
     return NULL;
 }
 
+Job *jobs_rival(const Daemon *daemon, const JobRequest *request, const char **ret_instance)
+{
+    const char *const instances[] = { request->from, request->to };
+    const GPtrArray *jobs = jobs_all(daemon);
+
+    for (guint i = jobs->len; i-- > 0;) {
+        Job *job = jobs->pdata[i];
+
+        if (!job->request || works_on(job, request->server) || job_is_finished(job))
+            continue;
+        for (guint k = 0; k < G_N_ELEMENTS(instances); k++)
+            if (request_uses(request, instances[k]) && request_uses(job->request, instances[k])) {
+                *ret_instance = instances[k];
+                return job;
+            }
+    }
+    return NULL;
+}
+
 Job *jobs_last_finished(const Daemon *daemon, const char *server)
 {
     const GPtrArray *jobs = jobs_all(daemon);

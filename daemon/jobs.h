@@ -43,6 +43,9 @@ Job *jobs_add(Daemon *daemon, guint64 id);
 Job *jobs_find(const Daemon *daemon, guint64 id);
 /* The job that is at work on a server, or was left unfinished; NULL none. */
 Job *jobs_unfinished(const Daemon *daemon, const char *server);
+/* The job that is at work on another server and uses an instance that REQUEST would use, too; NULL
+ * none. Two jobs on one instance would stop it under each other. *ret_instance is REQUEST's own. */
+Job *jobs_rival(const Daemon *daemon, const JobRequest *request, const char **ret_instance);
 Job *jobs_last_finished(const Daemon *daemon, const char *server);
 /* Ascending by id; array of Job. */
 const GPtrArray *jobs_all(const Daemon *daemon);

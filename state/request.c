@@ -252,6 +252,23 @@ gboolean request_moves_server(const JobRequest *request)
     return !g_str_equal(request->kind, "clean");
 }
 
+static gboolean names_databases(const JobRequest *request)
+{
+    g_autoptr(GVariant) names =
+        g_variant_lookup_value(request->options, "databases", G_VARIANT_TYPE_STRING_ARRAY);
+
+    return names && g_variant_n_children(names) > 0;
+}
+
+gboolean request_uses(const JobRequest *request, const char *instance)
+{
+    gboolean target = g_str_equal(request->to, instance);
+
+    if (!request_moves_server(request)) /* exports need no instance */
+        return target && names_databases(request);
+    return target || g_str_equal(request->from, instance);
+}
+
 void request_free(JobRequest *request)
 {
     if (!request)

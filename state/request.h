@@ -28,6 +28,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(JobRequest, request_free)
 /* Whether it takes the server away and makes another instance back it, as all but "clean" do. */
 gboolean request_moves_server(const JobRequest *request);
 
+/* Whether it starts, stops or changes this instance. */
+gboolean request_uses(const JobRequest *request, const char *instance);
+
 /* Ids of all jobs on disk, ascending; array of guint64. */
 GArray *request_list(GError **error);
 
