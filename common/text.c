@@ -96,7 +96,7 @@ char *text_one_line(const char *text, gsize limit)
     for (const char *p = valid; *p; p = g_utf8_next_char(p)) {
         gunichar c = g_utf8_get_char(p);
 
-        if (!g_unichar_isprint(c))
+        if (!g_unichar_isprint(c) || g_unichar_isspace(c)) /* U+2028 is a line's end, too */
             c = ' ';
         if (c == ' ' && (line->len == 0 || line->str[line->len - 1] == ' '))
             continue;
