@@ -1,4 +1,5 @@
 #include "daemon/bouncer.h"
+#include "daemon/daemon.h"
 #include "common/error.h"
 #include "common/text.h"
 
@@ -11,18 +12,25 @@
 #define PERSON_LIMIT_USEC (120 * USEC_PER_SEC)
 #define POLKIT_LIMIT_USEC (20 * USEC_PER_SEC)
 
+/* A bus lets us have 128 questions open at a time, those to systemd included; with more than these
+ * at polkit nobody could begin anything. The others wait for their turn, and no user has all. */
+#define QUESTIONS_LIMIT      96
+#define QUESTIONS_USER_LIMIT 32
+
 struct BouncerCheck {
     Call *call;
+    guint64 turn;
     BouncerAnswer answer;
     BouncerGone gone;
     sd_bus *bus;
-    sd_bus_slot *slot; /* NULL: answered */
+    sd_bus_slot *slot; /* NULL: answered, or not yet its turn */
     sd_bus_track *caller;
     gboolean interactive;
+    gboolean waits;     /* for its turn */
     char *cancellation; /* id under which polkit knows the question */
 };
 
-gboolean bouncer_is_root(sd_bus_message *message)
+guint32 bouncer_user(sd_bus_message *message)
 {
     sd_bus_creds *creds = NULL;
     uid_t uid = (uid_t)-1;
@@ -31,7 +39,7 @@ gboolean bouncer_is_root(sd_bus_message *message)
         sd_bus_creds_get_euid(creds, &uid) < 0)
         uid = (uid_t)-1;
     sd_bus_creds_unref(creds);
-    return uid == 0;
+    return uid;
 }
 
 static void withdraw(BouncerCheck *check)
@@ -89,6 +97,8 @@ static void judge(sd_bus_message *reply, const BouncerCheck *check, GError **err
     }
 }
 
+static void ask_waiting(const Daemon *daemon);
+
 static int on_reply(sd_bus_message *reply, void *data, sd_bus_error *ret_error)
 {
     BouncerCheck *check = data;
@@ -99,6 +109,7 @@ static int on_reply(sd_bus_message *reply, void *data, sd_bus_error *ret_error)
         sd_bus_message_is_method_error(reply, SD_BUS_ERROR_TIMEOUT))
         withdraw(check);
     check->slot = sd_bus_slot_unref(check->slot);
+    ask_waiting(check->call->object->daemon);
     check->answer(refusal, check->call);
     return 1;
 }
@@ -106,8 +117,10 @@ static int on_reply(sd_bus_message *reply, void *data, sd_bus_error *ret_error)
 static int on_gone(sd_bus_track *track, void *data)
 {
     BouncerCheck *check = data;
+    const Daemon *daemon = check->call->object->daemon;
 
     check->gone(check->call);
+    ask_waiting(daemon);
     return 1;
 }
 
@@ -147,35 +160,93 @@ static int build(BouncerCheck *check, sd_bus_message **ret)
     return r;
 }
 
-BouncerCheck *bouncer_ask(Call *call, BouncerAnswer answer, BouncerGone gone, GError **error)
-{
-    static guint64 questions;
-    BouncerCheck *check = g_new0(BouncerCheck, 1);
-    sd_bus_message *question = NULL;
-    int r;
+/* --- turns ------------------------------------------------------------------------------------ */
 
-    *check = (BouncerCheck){
-        .call = call,
-        .answer = answer,
-        .gone = gone,
-        .bus = sd_bus_ref(sd_bus_message_get_bus(call->message)),
-        .interactive = sd_bus_message_get_allow_interactive_authorization(call->message) > 0,
-        .cancellation = g_strdup_printf("timesten-upgrade-%" G_GUINT64_FORMAT, ++questions),
-    };
-    r = sd_bus_track_new(check->bus, &check->caller, on_gone, check);
-    if (r >= 0)
-        r = sd_bus_track_add_sender(check->caller, call->message);
-    if (r >= 0)
-        r = build(check, &question);
+static gboolean has_turn(const BouncerCheck *check)
+{
+    const GPtrArray *calls = check->call->object->daemon->calls;
+    guint all = 0, user = 0;
+
+    for (guint i = 0; i < calls->len; i++) {
+        const Call *other = calls->pdata[i];
+
+        if (!other->check || !other->check->slot)
+            continue;
+        all++;
+        user += other->user == check->call->user;
+    }
+    return all < QUESTIONS_LIMIT && user < QUESTIONS_USER_LIMIT;
+}
+
+static gboolean send_question(BouncerCheck *check, GError **error)
+{
+    sd_bus_message *question = NULL;
+    int r = build(check, &question);
+
     if (r >= 0)
         r = sd_bus_call_async(check->bus, &check->slot, question, on_reply, check,
                               check->interactive ? PERSON_LIMIT_USEC : POLKIT_LIMIT_USEC);
     sd_bus_message_unref(question);
     if (r >= 0)
-        return check;
+        return TRUE;
     g_set_error(error, TU_ERROR, TU_ERROR_NOT_AUTHORIZED,
                 "Not allowed, because polkit cannot be asked: %s (polkit action %s)",
-                g_strerror(-r), call->row->action);
+                g_strerror(-r), check->call->row->action);
+    return FALSE;
+}
+
+/* Of those whose turn it may be the one that has waited longest; NULL none. */
+static BouncerCheck *find_waiting(const Daemon *daemon)
+{
+    BouncerCheck *found = NULL;
+
+    for (guint i = 0; i < daemon->calls->len; i++) {
+        BouncerCheck *check = ((Call *)daemon->calls->pdata[i])->check;
+
+        if (check && check->waits && (!found || check->turn < found->turn) && has_turn(check))
+            found = check;
+    }
+    return found;
+}
+
+static void ask_waiting(const Daemon *daemon)
+{
+    BouncerCheck *check;
+
+    while ((check = find_waiting(daemon))) {
+        g_autoptr(GError) error = NULL;
+
+        check->waits = FALSE;
+        if (!send_question(check, &error))
+            check->answer(error, check->call);
+    }
+}
+
+BouncerCheck *bouncer_ask(Call *call, BouncerAnswer answer, BouncerGone gone, GError **error)
+{
+    static guint64 questions;
+    BouncerCheck *check = g_new0(BouncerCheck, 1);
+    int r;
+
+    *check = (BouncerCheck){
+        .call = call,
+        .turn = ++questions,
+        .answer = answer,
+        .gone = gone,
+        .bus = sd_bus_ref(sd_bus_message_get_bus(call->message)),
+        .interactive = sd_bus_message_get_allow_interactive_authorization(call->message) > 0,
+        .cancellation = g_strdup_printf("timesten-upgrade-%" G_GUINT64_FORMAT, questions),
+    };
+    r = sd_bus_track_new(check->bus, &check->caller, on_gone, check);
+    if (r >= 0)
+        r = sd_bus_track_add_sender(check->caller, call->message);
+    check->waits = r >= 0 && !has_turn(check);
+    if (r < 0)
+        g_set_error(error, TU_ERROR, TU_ERROR_NOT_AUTHORIZED,
+                    "Not allowed, because the caller cannot be followed: %s (polkit action %s)",
+                    g_strerror(-r), call->row->action);
+    else if (check->waits || send_question(check, error))
+        return check;
     bouncer_check_free(check);
     return NULL;
 }

@@ -19,5 +19,5 @@ BouncerCheck *bouncer_ask(Call *call, BouncerAnswer answer, BouncerGone gone, GE
 /* Takes a question back where it is still open. */
 void bouncer_check_free(BouncerCheck *check);
 
-/* Whether the sender's effective user is root, as the bus itself knows it. */
-gboolean bouncer_is_root(sd_bus_message *message);
+/* The sender's effective user, as the bus itself knows it; G_MAXUINT32 where it does not. */
+guint32 bouncer_user(sd_bus_message *message);

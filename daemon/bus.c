@@ -1,4 +1,5 @@
 #include "daemon/bus.h"
+#include "daemon/bouncer.h"
 #include "daemon/daemon.h"
 #include "daemon/instance.h"
 #include "daemon/jobs.h"
@@ -101,13 +102,20 @@ static int on_find(sd_bus *bus, const char *path, const char *interface, void *d
     const Kind *kind = kind_of(path);
     g_autofree char *name = kind ? object_name(kind->prefix, path) : NULL;
     g_autoptr(GError) error = NULL;
+    Object *object;
 
     if (!name || !*name)
         return 0; /* the node above them, which is no object */
-    *found = kind->find(data, name, &error);
-    if (*found)
+    object = kind->find(data, name, &error);
+    if (object && g_str_equal(object->path, path)) {
+        *found = object;
         return 1;
-    sd_bus_error_set(ret_error, tu_error_bus_name(error), error->message);
+    }
+    if (object) /* "01" is no second name of job 1 */
+        sd_bus_error_setf(ret_error, SD_BUS_ERROR_UNKNOWN_OBJECT,
+                          "There is no object at this path; it is at %s", object->path);
+    else
+        sd_bus_error_set(ret_error, tu_error_bus_name(error), error->message);
     return -ENOENT;
 }
 
@@ -144,10 +152,22 @@ gboolean bus_publish(Daemon *daemon, GError **error)
     return TRUE;
 }
 
+/* sd-bus takes a signal from anybody for one of PID 1 or of the bus, because it knows senders by
+ * their unique names only. Who may not be believed is not heard at all. */
+static int on_message(sd_bus_message *message, void *data, sd_bus_error *error)
+{
+    const char *sender = sd_bus_message_get_sender(message);
+
+    return sd_bus_message_is_signal(message, NULL, NULL) > 0 && sender && sender[0] == ':' &&
+           bouncer_user(message) != 0;
+}
+
 gboolean bus_connect(Daemon *daemon, GError **error)
 {
     int r = sd_bus_open_system(&daemon->bus);
 
+    if (r >= 0)
+        r = sd_bus_add_filter(daemon->bus, NULL, on_message, daemon);
     if (r >= 0)
         r = sd_bus_attach_event(daemon->bus, daemon->event, 0);
     return r >= 0 || tu_error_errno(error, -r, "Cannot connect to the system bus");

@@ -7,8 +7,10 @@
 
 #include <errno.h>
 
-/* More pending calls than any honest client has; each costs memory and perhaps a transient unit. */
-#define CALLS_LIMIT        256
+/* More pending calls than any honest client has; each costs memory and perhaps a transient unit. No
+ * user can use up what is there for all. */
+#define CALLS_LIMIT        1024
+#define CALLS_USER_LIMIT   256
 #define CALLS_SENDER_LIMIT 32
 
 void call_set(char **detail, const char *value)
@@ -168,7 +170,7 @@ static void go_on(Call *call)
         return;
     }
     details = details_text(call);
-    if (g_str_equal(call->row->action, FREE_FOR_ALL) || bouncer_is_root(call->message) ||
+    if (g_str_equal(call->row->action, FREE_FOR_ALL) || call->user == 0 ||
         g_strcmp0(call->granted, details) == 0) {
         call->row->act(call);
         return;
@@ -181,17 +183,26 @@ static void go_on(Call *call)
         call_fail(call, error);
 }
 
-static gboolean has_room(const Daemon *daemon, const char *sender, GError **error)
+static gboolean has_room(const Call *call, GError **error)
 {
-    guint own = 0;
+    const GPtrArray *calls = call->object->daemon->calls;
+    guint sender = 0, user = 0;
 
-    for (guint i = 0; i < daemon->calls->len; i++)
-        own += g_strcmp0(((Call *)daemon->calls->pdata[i])->sender, sender) == 0;
-    if (own < CALLS_SENDER_LIMIT && daemon->calls->len < CALLS_LIMIT)
+    if (g_str_equal(call->row->action, FREE_FOR_ALL)) /* answered at once */
+        return TRUE;
+    for (guint i = 0; i < calls->len; i++) {
+        const Call *other = calls->pdata[i];
+
+        sender += g_strcmp0(other->sender, call->sender) == 0;
+        user += other->user == call->user;
+    }
+    if (sender < CALLS_SENDER_LIMIT &&
+        (call->user == 0 || (user < CALLS_USER_LIMIT && calls->len < CALLS_LIMIT)))
         return TRUE;
     g_set_error(error, TU_ERROR, TU_ERROR_BUSY,
-                "%u calls are waiting for their answer, %u of them yours. Wait for some of them",
-                daemon->calls->len, own);
+                "%u calls are waiting for their answer, %u of them your user's, %u by this "
+                "connection. Wait for some of them",
+                calls->len, user, sender);
     return FALSE;
 }
 
@@ -200,7 +211,6 @@ int call_dispatch(sd_bus_message *message, void *data, sd_bus_error *ret_error)
     Object *object = data;
     const MethodRow *row =
         object_find_method(object->interface, sd_bus_message_get_member(message));
-    const char *sender = sd_bus_message_get_sender(message);
     g_autoptr(GError) error = NULL;
     g_autoptr(GVariant) arguments = NULL;
     Call *call;
@@ -208,7 +218,7 @@ int call_dispatch(sd_bus_message *message, void *data, sd_bus_error *ret_error)
     if (!row)
         return -ENOENT;
     arguments = variant_read_body(message, &error);
-    if (!arguments || !has_room(object->daemon, sender, &error))
+    if (!arguments)
         return sd_bus_reply_method_errorf(message, tu_error_bus_name(error), "%s", error->message);
 
     call = g_new0(Call, 1);
@@ -216,8 +226,13 @@ int call_dispatch(sd_bus_message *message, void *data, sd_bus_error *ret_error)
                     .row = row,
                     .message = sd_bus_message_ref(message),
                     .arguments = g_steal_pointer(&arguments),
-                    .sender = sender };
-    g_ptr_array_add(object->daemon->calls, call);
-    go_on(call);
+                    .sender = sd_bus_message_get_sender(message),
+                    .user = bouncer_user(message) };
+    if (has_room(call, &error)) {
+        g_ptr_array_add(object->daemon->calls, call);
+        go_on(call);
+    } else {
+        call_fail(call, error);
+    }
     return 1;
 }

@@ -14,6 +14,7 @@ struct Call {
     sd_bus_message *message;
     GVariant *arguments; /* a tuple */
     const char *sender;  /* unique name on the bus */
+    guint32 user;        /* the sender's effective user, as the bus itself knows it */
 
     /* Filled by prepare; also what polkit is told. NULL where they do not apply. */
     char *server;

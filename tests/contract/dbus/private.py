@@ -12,6 +12,8 @@ import threading
 import time
 import unittest
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))  # rawbus
+
 NAME = "org.timesten.Upgrade1"
 ROOT = "/org/timesten/Upgrade1"
 ERROR = f"{NAME}.Error."
