@@ -31,7 +31,9 @@ const char *report_hint(int code)
 
 int report_usage(const GError *error)
 {
-    fprintf(stderr, "ttctl: %s\nTry: ttctl --help\n", error->message);
+    g_autofree char *message = text_one_line(error->message, 400); /* it repeats what was typed */
+
+    fprintf(stderr, "ttctl: %s\nTry: ttctl --help\n", message);
     return EXIT_USAGE;
 }
 

@@ -8,6 +8,7 @@ import fcntl
 import json
 import os
 import pty
+import random
 import re
 import select
 import shutil
@@ -638,6 +639,42 @@ def other_host_is_reached_over_ssh(bus):
 
 
 # Each test with the script of its mock.
+def odd_words_are_survived(bus):
+    """Verbs and options as --help tells them, with whatever may stand behind them."""
+    seed, runs = int(os.environ.get('TU_SEED', '7')), int(os.environ.get('TU_RUNS', '250'))
+    dice = random.Random(seed)
+    text = bus.run('--help').expect(0).out
+    verbs = re.findall(r'^  ([a-z]+)', text, re.M)
+    options = re.findall(r' (-[a-zA-Z]|--[a-z-]+)(?==|\s|\[)', text)
+    assert len(verbs) > 10 and len(options) > 15, text
+    odd = ['', ' ', '-', '--', '---', '--=', '-=', '=', '--json=', '--json=x', 'main', 'tt70', '7', '0', '-1', '1' * 400, '5s',
+           '1e9', 'infinity', '../../etc', 'a/b', 'a\nb', '\x1b[2Jx', '%s%n', 'a' * 100_000, 'é', '\u202e', b'\xff\xfe', b'\xc3', '[',
+           'orders,stock', ',', '18446744073709551616', '--no-such-option', '-zzz', '--hos', '--d', '-qqqqy']
+    statuses = {}
+    for _ in range(runs):
+        words = [dice.choice(verbs)] if dice.random() < 0.8 else []
+        if words and dice.random() < 0.6:
+            words += dice.choice((['main'], ['main', 'tt70'], ['7']))
+        for _ in range(dice.choice((0, 0, 0, 1, 2, 4))):
+            word = dice.choice(dice.choice((options, odd, odd)))
+            value = dice.choice(odd) if dice.random() < 0.4 else None
+            if value is not None and isinstance(word, str) and word.startswith('--') and isinstance(value, str):
+                word += '=' + value
+            words.insert(dice.randint(0, len(words)), word)
+        # Without a PATH there is no ssh, so that no odd host is ever asked.
+        done = subprocess.run([bus.ttctl, *words], env=dict(bus.environment, PATH=bus.directory), stdin=subprocess.DEVNULL,
+                              capture_output=True, timeout=60, check=False)
+        told = f'seed {seed}: ttctl {[word[:80] for word in words]}: {done.returncode}\n{done.stdout[-800:]}\n{done.stderr[-800:]}'
+        assert 0 <= done.returncode < 64, told
+        err = done.stderr.decode()
+        assert done.returncode == 0 or err.strip() or done.returncode in (1, 19), told
+        assert not re.search('[\x00-\x09\x0b-\x1f\x7f\u202e]', err + done.stdout.decode()) and len(err) < 4500, told
+        statuses[done.returncode] = statuses.get(done.returncode, 0) + 1
+    assert statuses.get(2, 0) > runs / 10 and statuses.get(0, 0) > runs / 50, f'too much of one kind: {statuses}'
+    print(f'fuzz: {runs} command lines of ttctl, seed {seed}; by exit status: {statuses}')
+    print(f'tally: kind=fuzz what=command-lines-of-ttctl runs={runs} done={statuses.get(0, 0)} refused={runs - statuses.get(0, 0)}')
+
+
 TESTS = {
     list_shows_servers_and_instances: {},
     an_empty_house_is_told: {'Empty': 1},
@@ -674,6 +711,7 @@ TESTS = {
     wrong_names_are_told: {},
     missing_service_is_explained: None,
     wrong_usage_exits_2: {},
+    odd_words_are_survived: {},
     lost_output_is_a_failure: {},
     hold_has_a_limit_always: {},
     terminal_is_redrawn_in_place: {'PaceMSec': 100},
