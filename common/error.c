@@ -11,7 +11,7 @@ static const TuErrorRow rows[] = {
     [TU_ERROR_NO_SUCH_INSTANCE] = { OURS "NoSuchInstance", 11,
                                     "No instance of that name is configured." },
     [TU_ERROR_NO_SUCH_JOB] = { OURS "NoSuchJob", 12, "No job has that number." },
-    [TU_ERROR_BUSY] = { OURS "Busy", 13, "Another job is at work on the server." },
+    [TU_ERROR_BUSY] = { OURS "Busy", 13, "Another job is at work on the server or one of its instances." },
     [TU_ERROR_NOT_POSSIBLE] = { OURS "NotPossible", 14,
                                 "TimesTen's rules or the state of the server forbid it." },
     [TU_ERROR_CHECKS_FAILED] = { OURS "ChecksFailed", 15,
