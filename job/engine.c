@@ -1,4 +1,5 @@
 #include "job/engine.h"
+#include "job/inhibitor.h"
 #include "job/journal.h"
 #include "job/meter.h"
 #include "job/runner.h"
@@ -149,7 +150,11 @@ static gboolean undo_all(Job *job, const StepType *plan, GError **error)
     job->interruptible = FALSE;
     journal_line(job, &(JournalFields){ LOG_NOTICE, MESSAGE_UNDO_BEGUN, NULL, NULL },
                  "Job %s goes back: what it did is undone", job->tag);
-    if (!undo_some(job, plan, FALSE, error) || !undo_some(job, plan, TRUE, error))
+    inhibitor_release_block(job);
+    if (!undo_some(job, plan, FALSE, error))
+        return FALSE;
+    inhibitor_release(job); /* the port is open */
+    if (!undo_some(job, plan, TRUE, error))
         return FALSE;
     return job->stopping || finish(job, result_of_undo(job), error);
 }
@@ -168,6 +173,8 @@ static gboolean record_failure(Job *job, const char *step, const GError *problem
 /* One attempt at a step; *ret_problem tells why it failed. FALSE only for a record that fails. */
 static gboolean attempt_step(Job *job, const StepType *type, GError **ret_problem, GError **error)
 {
+    if (type->takes_away && job_moves_server(job))
+        inhibitor_take(job);
     if (!job_record(job, RECORD_BEGIN, type->id, error, NULL))
         return FALSE;
     job->at = type->id;
@@ -258,6 +265,10 @@ static gboolean forward(Job *job, const StepType *plan, GError **error)
         job->interruptible = !job->committed;
         if (problem && type->commits && job->committed)
             g_clear_error(&problem);
+        if (type->commits && job->committed)
+            inhibitor_release_block(job);
+        if (job->committed && !job->outage_since)
+            inhibitor_release(job); /* resumed */
         if (type->commits && job->committed && job_moves_server(job))
             journal_line(job, &(JournalFields){ LOG_NOTICE, MESSAGE_COMMITTED, NULL, NULL },
                          "From now on instance %s backs server %s", job->request->to,

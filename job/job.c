@@ -1,4 +1,5 @@
 #include "job/job.h"
+#include "job/inhibitor.h"
 #include "job/runner.h"
 #include "common/error.h"
 #include "common/names.h"
@@ -32,6 +33,7 @@ void job_free(Job *job)
     side_clear(&job->to);
     g_clear_pointer(&job->inventory, inventory_free);
     g_clear_pointer(&job->request, request_free);
+    inhibitor_free(job->inhibitor);
     sd_bus_flush_close_unref(job->bus);
     sd_event_unref(job->event);
     g_free(job->trouble);

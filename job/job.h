@@ -54,6 +54,7 @@ typedef struct {
     guint64 outage_since;   /* µs since the epoch, when the server was taken away; 0 it is not */
     char *trouble;          /* what the step at work waits for or saw go wrong last; NULL nothing */
 
+    struct Inhibitor *inhibitor; /* of a shutdown; NULL: none was wanted yet */
     struct Meter *meter; /* progress; NULL for a check or a plan */
     sd_event_source *cancel_watch;
     sd_event_source *term_watch;
