@@ -53,13 +53,6 @@ static gboolean run_status(Gate *gate, char **words, GError **error)
     return TRUE;
 }
 
-static gboolean run_socket(Gate *gate, char **words, GError **error)
-{
-    g_set_error(error, TU_ERROR, TU_ERROR_NOT_POSSIBLE,
-                "This keeper relays and does not hand its socket over. Use Mode=relay");
-    return FALSE;
-}
-
 static const struct {
     const char *verb;
     guint least, most; /* words behind the verb */
@@ -72,7 +65,6 @@ static const struct {
     { "drain", 2, 2, "drain DRAIN_USEC DEADLINE_USEC", run_drain },
     { "cut", 0, 0, "cut", run_cut },
     { "status", 0, 0, "status", run_status },
-    { "socket", 0, 0, "socket", run_socket },
 };
 
 static gboolean run(Gate *gate, const char *line, GError **error)

@@ -21,6 +21,8 @@
 typedef struct {
     Control *control;
     int fd;
+    uid_t user;
+    gboolean may_order;
     sd_event_source *io;
     sd_event_source *idle;
     char line[LINE_LIMIT];
@@ -68,6 +70,44 @@ static gboolean say_error(int fd, TuError code, const char *message)
     return say(fd, answer);
 }
 
+/* As say(), and the sockets with the line's first byte. */
+static gboolean say_with_sockets(int fd, const GArray *sockets)
+{
+    static const char answer[] = "ok\n";
+    const gsize size = sockets->len * sizeof(int);
+    g_autofree struct cmsghdr *rights = g_malloc0(CMSG_SPACE(size));
+    struct iovec line = { (char *)answer, strlen(answer) };
+    struct msghdr message = {
+        .msg_iov = &line, .msg_iovlen = 1, .msg_control = rights, .msg_controllen = CMSG_SPACE(size)
+    };
+
+    rights->cmsg_level = SOL_SOCKET;
+    rights->cmsg_type = SCM_RIGHTS;
+    rights->cmsg_len = CMSG_LEN(size);
+    memcpy(CMSG_DATA(rights), sockets->data, size);
+    return sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) == (gssize)strlen(answer);
+}
+
+static gboolean is_socket_order(const char *line)
+{
+    return g_str_equal(line, "socket") ||
+           (g_str_has_prefix(line, "socket ") && !strchr(line + strlen("socket "), ' '));
+}
+
+static gboolean give_sockets(const Caller *caller, const char *line)
+{
+    const char *name = strchr(line, ' ');
+    g_autoptr(GError) error = NULL;
+    g_autofree char *answer = NULL;
+    g_autoptr(GArray) sockets =
+        gate_give(caller->control->gate, caller->user, name ? name + 1 : NULL, &error);
+
+    if (sockets)
+        return say_with_sockets(caller->fd, sockets);
+    answer = command_error(error);
+    return say(caller->fd, answer);
+}
+
 /* Answers the first whole line, if there is one. FALSE: the caller is to be hung up on. */
 static gboolean take_line(Caller *caller, gboolean *ret_taken)
 {
@@ -88,6 +128,13 @@ static gboolean take_line(Caller *caller, gboolean *ret_taken)
     line = g_strndup(caller->line, used - 1);
     caller->length -= used;
     memmove(caller->line, end + 1, caller->length);
+    if (is_socket_order(line))
+        return give_sockets(caller, line);
+    if (!caller->may_order) {
+        say_error(caller->fd, TU_ERROR_NOT_AUTHORIZED,
+                  "Only root may control a port; its backing instance may ask for its socket only");
+        return FALSE;
+    }
     answer = command_answer(caller->control->gate, line);
     return say(caller->fd, answer);
 }
@@ -121,32 +168,37 @@ static int on_idle(sd_event_source *source, uint64_t usec, void *data)
     return 0;
 }
 
-static gboolean may_speak(const Control *control, int fd)
+/* The first that came, but nobody pushes root out as long as somebody else is there. */
+static Caller *least_wanted(const Control *control)
 {
-    struct ucred who;
-    socklen_t length = sizeof who;
-
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &length) < 0)
-        return FALSE;
-    return who.uid == 0 || (control->own_user && who.uid == geteuid());
+    for (GList *link = control->callers.head; link; link = link->next)
+        if (!((Caller *)link->data)->may_order)
+            return link->data;
+    return control->callers.head->data;
 }
 
 static void take_caller(Control *control, int fd)
 {
+    struct ucred who = { .uid = (uid_t)-1 };
+    socklen_t length = sizeof who;
+    gboolean known = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &length) == 0;
+    gboolean may_order = known && (who.uid == 0 || (control->own_user && who.uid == geteuid()));
     Caller *caller;
     int r;
 
-    if (!may_speak(control, fd)) {
+    if (!may_order && !(known && gate_knows_user(control->gate, who.uid))) {
         say_error(fd, TU_ERROR_NOT_AUTHORIZED,
                   "Only root may control a port. Its state can be read with ttctl status");
         close(fd);
         return;
     }
     if (control->callers.length >= CALLERS_LIMIT)
-        hang_up(control->callers.head->data);
+        hang_up(least_wanted(control));
     caller = g_new0(Caller, 1);
     caller->control = control;
     caller->fd = fd;
+    caller->user = who.uid;
+    caller->may_order = may_order;
     r = sd_event_add_io(control->event, &caller->io, fd, EPOLLIN, on_words, caller);
     if (r >= 0)
         r = sd_event_source_set_priority(caller->io, PRIORITY);

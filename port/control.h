@@ -1,7 +1,8 @@
 /* The control socket: who may speak, and lines in and out.
  *
- * Root may say all, nobody else anything. No caller can block, crash or fill the keeper: lines,
- * callers and their silence have limits.
+ * Root may say all; the user of the instance that backs the server in inherit mode "socket [NAME]",
+ * which is answered with the public sockets; nobody else anything. No caller can block, crash or
+ * fill the keeper: lines, callers and their silence have limits.
  */
 #pragma once
 

@@ -1,5 +1,6 @@
 #include "port/gate.h"
 #include "port/dialer.h"
+#include "port/heir.h"
 #include "port/listener.h"
 #include "port/publisher.h"
 #include "port/relay.h"
@@ -32,15 +33,24 @@ struct Gate {
     sd_event_source *drain_end;
 };
 
+/* Whether the backend accepts by itself, at the public sockets. */
+static gboolean is_inherited(const Gate *gate)
+{
+    return heir_is(gate->now->backend);
+}
+
 /* Whether clients are taken out of the queue now. */
 static void settle_listeners(Gate *gate)
 {
-    gboolean open = gate->now->state == KEEPER_OPEN && !dialer_is_busy(gate->dialer) &&
-                    relay_has_room(gate->relay);
+    gboolean open = gate->now->state == KEEPER_OPEN && !is_inherited(gate) &&
+                    !dialer_is_busy(gate->dialer) && relay_has_room(gate->relay);
+    /* Behind a closed door a server may still accept, and must not be competed with. */
+    gboolean refuse = gate->now->state == KEEPER_REFUSE &&
+                      !(is_inherited(gate) && listeners_door_is_closed(gate->listeners));
 
-    listeners_watch(gate->listeners, open || gate->now->state == KEEPER_REFUSE);
-    publisher_watch(gate->publisher,
-                    gate->now->state == KEEPER_OPEN ? !open : saved_is_held(gate->now));
+    listeners_watch(gate->listeners, open || refuse);
+    publisher_watch(gate->publisher, gate->now->state == KEEPER_OPEN ? !open && !is_inherited(gate)
+                                                                     : saved_is_held(gate->now));
 }
 
 static void set_timer(sd_event_source *timer, guint64 when)
@@ -58,7 +68,10 @@ static void apply(Gate *gate)
     relay_await_end(gate->relay, now->state == KEEPER_DRAIN);
     set_timer(gate->deadline, now->deadline);
     set_timer(gate->drain_end, now->drain_end);
-    if (now->state == KEEPER_OPEN && address_parse(now->backend, &address, NULL))
+    if (now->state == KEEPER_OPEN || !is_inherited(gate))
+        listeners_open_door(gate->listeners);
+    if (now->state == KEEPER_OPEN && !is_inherited(gate) &&
+        address_parse(now->backend, &address, NULL))
         dialer_open(gate->dialer, &address, now->backend);
     else
         dialer_hang_up(gate->dialer);
@@ -103,6 +116,22 @@ static void change_anyway(Gate *gate, Saved *next)
     }
     g_warning("%s. The change is made nevertheless", error->message);
     adopt(gate, next);
+}
+
+/* A change from an open port: the server that has the sockets is to get no more clients, until it
+ * is gone, which "cut" tells. */
+static gboolean change_and_close(Gate *gate, Saved *next, GError **error)
+{
+    gboolean was_open = gate->now->state == KEEPER_OPEN && is_inherited(gate);
+
+    if (!change(gate, next, error))
+        return FALSE;
+    if (was_open) {
+        listeners_close_door(gate->listeners);
+        settle_listeners(gate);
+        publisher_now(gate->publisher);
+    }
+    return TRUE;
 }
 
 static Saved *next_state(const Gate *gate, KeeperState state)
@@ -231,9 +260,9 @@ gboolean gate_open(Gate *gate, const char *backend, GError **error)
                     "Server %s has no backend yet. Say open ADDRESS:PORT", gate->server);
         return FALSE;
     }
-    if (!address_parse(backend, &address, error))
+    if (heir_is(backend) ? !heir_check(backend, error) : !address_parse(backend, &address, error))
         return FALSE;
-    if (listeners_are_at(gate->listeners, &address)) {
+    if (!heir_is(backend) && listeners_are_at(gate->listeners, &address)) {
         g_set_error(
             error, TU_ERROR, TU_ERROR_INVALID_OPTION,
             "%s is the public port of server %s itself. Name the private port of its instance",
@@ -245,6 +274,8 @@ gboolean gate_open(Gate *gate, const char *backend, GError **error)
         g_free(next->backend);
         next->backend = g_strdup(backend);
     }
+    if (is_inherited(gate) && !heir_is(next->backend))
+        listeners_restore(gate->listeners);
     return change(gate, next, error);
 }
 
@@ -270,7 +301,7 @@ gboolean gate_hold(Gate *gate, guint64 deadline_usec, GError **error)
     next = next_state(gate, draining ? KEEPER_DRAIN : KEEPER_HOLD);
     next->deadline = boottime_now() + deadline_usec;
     next->drain_end = gate->now->drain_end;
-    return change(gate, next, error);
+    return change_and_close(gate, next, error);
 }
 
 gboolean gate_drain(Gate *gate, guint64 drain_usec, guint64 deadline_usec, GError **error)
@@ -294,12 +325,12 @@ gboolean gate_drain(Gate *gate, guint64 drain_usec, guint64 deadline_usec, GErro
         next->state = KEEPER_HOLD;
         next->drain_end = 0;
     }
-    return change(gate, next, error);
+    return change_and_close(gate, next, error);
 }
 
 gboolean gate_refuse(Gate *gate, GError **error)
 {
-    return change(gate, next_state(gate, KEEPER_REFUSE), error);
+    return change_and_close(gate, next_state(gate, KEEPER_REFUSE), error);
 }
 
 void gate_cut(Gate *gate)
@@ -307,12 +338,34 @@ void gate_cut(Gate *gate)
     guint count = cut_sessions(gate);
 
     g_message("%u sessions cut by order", count);
+    listeners_open_door(
+        gate->listeners); /* whoever had the sockets is gone: now clients may queue */
     if (gate->now->state == KEEPER_DRAIN) {
         finish_drain(gate);
         return;
     }
     settle_listeners(gate);
     publisher_now(gate->publisher);
+}
+
+GArray *gate_give(Gate *gate, uid_t user, const char *name, GError **error)
+{
+    if (!heir_may_take(gate->now->backend, user, name, error))
+        return NULL;
+    if (gate->now->state != KEEPER_OPEN && !listeners_door_is_closed(gate->listeners)) {
+        g_set_error(error, TU_ERROR, TU_ERROR_NOT_POSSIBLE,
+                    "The port of server %s is in state %s, so nobody may accept there at present",
+                    gate->server, nick_of(keeper_state_nicks, gate->now->state));
+        return NULL;
+    }
+    g_message("Server %s: the socket is given to %s (user %u)", gate->server, gate->now->backend,
+              (guint)user);
+    return listeners_sockets(gate->listeners);
+}
+
+gboolean gate_knows_user(const Gate *gate, uid_t user)
+{
+    return heir_is_user(gate->now->backend, user);
 }
 
 /* Status */
@@ -361,6 +414,8 @@ static char *describe(Gate *gate, const KeeperStatus *status)
 
     switch (status->state) {
     case KEEPER_OPEN:
+        if (is_inherited(gate))
+            return g_strdup_printf("open, %s accepts by itself", status->backend);
         if (problem)
             return g_strdup_printf(
                 "open, but %s does not answer (%s): %u sessions, %u connects wait", status->backend,
@@ -374,6 +429,8 @@ static char *describe(Gate *gate, const KeeperStatus *status)
             "on hold since %s, %u connects wait, until %s; %u sessions may still end", since,
             status->held, until, status->sessions);
     case KEEPER_REFUSE:
+        if (is_inherited(gate) && listeners_door_is_closed(gate->listeners))
+            return g_strdup("closed until an order to open: new connects get no answer");
         break;
     }
     return g_strdup_printf(
@@ -400,7 +457,9 @@ static Saved *configured_state(const GateOptions *options)
     g_autoptr(GError) error = NULL;
     Address address;
 
-    if (options->backend && address_parse(options->backend, &address, &error))
+    if (options->backend &&
+        (heir_is(options->backend) ? heir_check(options->backend, &error)
+                                   : address_parse(options->backend, &address, &error)))
         first->backend = g_strdup(options->backend);
     else
         g_warning("TIMESTEN_BACKEND= names no backend for server %s%s%s", options->server,
@@ -503,7 +562,8 @@ Gate *gate_new(sd_event *event, const GateOptions *options, GError **error)
     gate->now = first_state(options, &recovered);
     if (recovered)
         recover_counters(gate);
-    if (gate->now->backend && address_parse(gate->now->backend, &address, NULL) &&
+    if (gate->now->backend && !is_inherited(gate) &&
+        address_parse(gate->now->backend, &address, NULL) &&
         listeners_are_at(gate->listeners, &address)) {
         g_warning(
             "The backend %s is the public port of server %s itself: clients are refused. Name "

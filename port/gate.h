@@ -41,4 +41,12 @@ gboolean gate_drain(Gate *gate, guint64 drain_usec, guint64 deadline_usec, GErro
 gboolean gate_refuse(Gate *gate, GError **error);
 void gate_cut(Gate *gate);
 
+/* In inherit mode (a backend INSTANCE@USER): the public sockets for the server of USER that calls
+ * itself NAME; they stay the gate's. Not while the port is held, unless a server has them anyway
+ * and the door is closed. An array of int, or
+ * NULL with an error. */
+GArray *gate_give(Gate *gate, uid_t user, const char *name, GError **error);
+/* Whether USER may ask for them at all. */
+gboolean gate_knows_user(const Gate *gate, uid_t user);
+
 KeeperStatus *gate_status(Gate *gate);

@@ -1,4 +1,5 @@
 #include "port/listener.h"
+#include "port/door.h"
 #include "port/socket.h"
 #include "common/error.h"
 #include "common/text.h"
@@ -150,13 +151,19 @@ static int on_client(sd_event_source *source, int fd, uint32_t events, void *dat
     return 0;
 }
 
+static gboolean make_nonblocking(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    return flags >= 0 && (flags & O_NONBLOCK || fcntl(fd, F_SETFL, flags | O_NONBLOCK) >= 0);
+}
+
 static gboolean add_listener(Listeners *listeners, sd_event *event, int fd, GError **error)
 {
     Listener listener = { .fd = fd };
-    int flags = fcntl(fd, F_GETFL);
     int r;
 
-    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+    if (!make_nonblocking(fd))
         return tu_error_errno(error, errno, "Cannot make the listening socket non-blocking");
     if (listen(fd, G_MAXINT) < 0) /* a short queue is better than none */
         g_warning("Cannot widen the queue of the listening socket: %s", g_strerror(errno));
@@ -215,6 +222,43 @@ void listeners_watch(Listeners *listeners, gboolean on)
         return;
     listeners->wanted = on;
     apply(listeners);
+}
+
+void listeners_close_door(Listeners *listeners)
+{
+    for (guint i = 0; i < listeners->all->len; i++)
+        door_close(listener_at(listeners, i)->fd);
+}
+
+void listeners_open_door(Listeners *listeners)
+{
+    for (guint i = 0; i < listeners->all->len; i++)
+        door_open(listener_at(listeners, i)->fd);
+}
+
+gboolean listeners_door_is_closed(const Listeners *listeners)
+{
+    return listeners->all->len > 0 && door_is_closed(listener_at(listeners, 0)->fd);
+}
+
+GArray *listeners_sockets(const Listeners *listeners)
+{
+    GArray *sockets = g_array_new(FALSE, FALSE, sizeof(int));
+
+    for (guint i = 0; i < listeners->all->len; i++)
+        g_array_append_val(sockets, listener_at(listeners, i)->fd);
+    return sockets;
+}
+
+void listeners_restore(Listeners *listeners)
+{
+    for (guint i = 0; i < listeners->all->len; i++) {
+        Listener *listener = listener_at(listeners, i);
+
+        make_nonblocking(listener->fd);
+        tune(listener->fd);
+        listener->unlike = queue_of(listener->fd);
+    }
 }
 
 guint listeners_held(const Listeners *listeners)

@@ -29,6 +29,16 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Listeners, listeners_free)
 /* Whether clients are taken out; off at first. */
 void listeners_watch(Listeners *listeners, gboolean on);
 
+/* port/door.h, for all of them. */
+void listeners_close_door(Listeners *listeners);
+void listeners_open_door(Listeners *listeners);
+gboolean listeners_door_is_closed(const Listeners *listeners);
+
+/* The sockets themselves, to be handed over: an array of int. */
+GArray *listeners_sockets(const Listeners *listeners);
+/* Makes them the keeper's own again: a server that had them may have changed their options. */
+void listeners_restore(Listeners *listeners);
+
 /* Clients in the queues, and how many these take. */
 guint listeners_held(const Listeners *listeners);
 guint listeners_limit(const Listeners *listeners);

@@ -1,4 +1,5 @@
 #include "port/saved.h"
+#include "port/heir.h"
 #include "port/line.h"
 #include "port/socket.h"
 #include "common/error.h"
@@ -62,7 +63,9 @@ static gboolean makes_sense(const Saved *saved, GError **error)
     const char *problem = NULL;
     Address address;
 
-    if (saved->backend && !address_parse(saved->backend, &address, error))
+    if (saved->backend &&
+        (heir_is(saved->backend) ? !heir_check(saved->backend, error)
+                                 : !address_parse(saved->backend, &address, error)))
         return FALSE;
     if (saved->state == KEEPER_OPEN && !saved->backend)
         problem = "it is open, but to no backend";

@@ -40,6 +40,11 @@ static void wrong_orders_change_nothing(void)
         { "cut all", TU_ERROR_INVALID_OPTION },
         { "status \033[2J", TU_ERROR_INVALID_OPTION },
         { "socket", TU_ERROR_NOT_POSSIBLE },
+        { "socket tt60", TU_ERROR_NOT_POSSIBLE },
+        { "socket  tt60", TU_ERROR_INVALID_OPTION },
+        { "open @root", TU_ERROR_INVALID_OPTION },
+        { "open tt60@", TU_ERROR_INVALID_OPTION },
+        { "open tt60@a b", TU_ERROR_INVALID_OPTION },
     };
     g_autoptr(Rig) rig = rig_new();
     g_autofree char *name = NULL;

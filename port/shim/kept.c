@@ -1,0 +1,28 @@
+/* How a kept socket is known again, and what its server believes of it. */
+#include "port/shim/shim.h"
+
+#include <fcntl.h>
+
+/* Real-time signals in the middle, which nobody uses by number. */
+#define MARK 40
+
+int kept_state(int fd)
+{
+    int mark = real.fcntl(fd, F_GETSIG);
+    int listens = 0;
+    socklen_t length = sizeof listens;
+    Name name;
+
+    if (mark < MARK || mark > MARK + KEPT_ALL)
+        return -1;
+    /* Somebody else may use that signal: then it is not a listener on one of our ports. */
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) < 0 || !listens ||
+        !name_of_socket(&name, fd) || !config_find(name.port))
+        return -1;
+    return mark - MARK;
+}
+
+bool kept_set(int fd, int state)
+{
+    return real.fcntl(fd, F_SETSIG, MARK + state) == 0;
+}
