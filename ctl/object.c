@@ -402,7 +402,8 @@ char *job_path(Session *session, const char *id, GError **error)
     guint64 number;
 
     if (!text_parse_uint64(id, 1, G_MAXUINT64, &number)) {
-        g_set_error(error, TU_ERROR, TU_ERROR_NO_SUCH_JOB, "%s is not the number of a job", id);
+        g_set_error(error, TU_ERROR, TU_ERROR_NO_SUCH_JOB,
+                    "%s is not the number of a job. ttctl jobs shows all there are", id);
         return NULL;
     }
     answer = bus_call(session, TU_ROOT_PATH, TU_MANAGER_INTERFACE, "GetJob", CALL_READ_USEC, error,

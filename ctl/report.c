@@ -8,7 +8,6 @@ static const struct {
     TuError code;
     const char *hint;
 } hints[] = {
-    { TU_ERROR_NO_SUCH_JOB, "The jobs that there are: ttctl jobs" },
     { TU_ERROR_BUSY, "The running job: ttctl jobs. Follow it with: ttctl job ID --follow" },
     { TU_ERROR_CHECKS_FAILED,
       "Each failed check with its remedy: ttctl check SERVER TARGET, or the "

@@ -162,7 +162,7 @@ void resume_act(Call *call)
     if (!instance) {
         call_fail_with(call, TU_ERROR_INVALID_CONFIGURATION,
                        "Instance %s, which backs server %s, is not declared correctly. "
-                       "GetInstance tells why",
+                       "journalctl -u timesten-upgraded.service tells why",
                        server->config->instance, call->server);
         return;
     }

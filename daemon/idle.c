@@ -11,7 +11,9 @@
 #include <errno.h>
 #include <systemd/sd-daemon.h>
 
-#define NAME_WAIT_USEC (2 * USEC_PER_SEC) /* a caller is waiting for the name */
+/* A caller is waiting for the name, and would take for empty what a first look at an installation
+ * takes a second or two to tell after a boot. */
+#define NAME_WAIT_USEC (8 * USEC_PER_SEC)
 #define LEAVE_USEC                                                                                 \
     (10 * USEC_PER_SEC) /* for calls that came in the last moment; systemd gives 15 s */
 

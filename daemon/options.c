@@ -16,8 +16,8 @@ typedef struct {
 #define CHANGES (OPTIONS_UPGRADE | OPTIONS_ROLLBACK)
 
 static const char *const kinds[] = { "upgrade", "rollback", "clean", NULL };
-/* The methods that are there; those of the other words are told apart in target.c. */
-static const char *const methods[] = { "auto", "offline", "online", "in-place", NULL };
+/* The methods that are there; the others of the design are refused like any word that is none. */
+static const char *const methods[] = { "auto", "offline", NULL };
 
 static const OptionRow rows[] = {
     { "kind", OPTIONS_QUESTION, "s", .words = kinds },

@@ -33,14 +33,12 @@ static gboolean check_mode(const ServerConfig *config, GError **error)
 static gboolean find_upgrade(Call *call, const char *target, GError **error)
 {
     const ServerConfig *config = ((const Server *)call->object)->config;
-    const char *method = options_word(call->options, "method");
 
     if (!name_is_valid(target)) {
         g_autofree char *shown = text_one_line(target, 64);
 
         g_set_error(error, TU_ERROR, TU_ERROR_NO_SUCH_INSTANCE,
-                    "\"%s\" cannot be the name of an instance. ListInstances tells the names",
-                    shown);
+                    "\"%s\" cannot be the name of an instance. ttctl list shows the names", shown);
         return FALSE;
     }
     if (!inventory_instance(call->object->daemon->inventory, target, error))
@@ -48,9 +46,6 @@ static gboolean find_upgrade(Call *call, const char *target, GError **error)
     if (g_str_equal(config->instance, target))
         return not_possible(error, "Server %s is backed by instance %s already. Name another one",
                             config->name, target);
-    if (method && !g_str_equal(method, "auto") && !g_str_equal(method, "offline"))
-        return not_possible(
-            error, "Method \"%s\" is not available yet. Use \"auto\" or \"offline\"", method);
     call_set(&call->to, target);
     call_set(&call->method, "offline"); /* what "auto" means as long as it is the only one */
     return TRUE;

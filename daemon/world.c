@@ -233,7 +233,7 @@ Object *world_find_job(Daemon *daemon, guint64 id, GError **error)
 
     if (!job)
         g_set_error(error, TU_ERROR, TU_ERROR_NO_SUCH_JOB,
-                    "No job has the number %" G_GUINT64_FORMAT ". ListJobs tells all there are",
+                    "No job has the number %" G_GUINT64_FORMAT ". ttctl jobs shows all there are",
                     id);
     return job ? &job->object : NULL;
 }
