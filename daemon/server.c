@@ -157,11 +157,12 @@ const Interface server_interface = {
 const char *server_state(const Server *server)
 {
     Daemon *daemon = server->object.daemon;
+    const Job *job = jobs_unfinished(daemon, server->config->name);
     const Job *last = jobs_last_finished(daemon, server->config->name);
     const KeeperStatus *status = live_status(server);
     const char *socket = unit_watch_state(server->socket);
 
-    if (jobs_unfinished(daemon, server->config->name))
+    if (job && request_moves_server(job->request)) /* others let it serve all the time */
         return "changing";
     if (last && g_str_equal(job_result(last), "needs-attention"))
         return "needs-attention";
