@@ -1,13 +1,14 @@
 /* The two ends of the port's benchmark: a server that echoes and clients that ask it.
  *
  * Plain and quick, so that what stands between them is most of the cost. Each end is one thread.
- * A run prints one JSON object. Used by tests/bench/port and by the system tests of many clients.
+ * A run prints one JSON object. Used by tests/bench/port and tests/crowd.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -25,8 +26,8 @@
 #define EVENTS  256
 #define BULK    'B' /* a connection that begins so is sent bytes without end */
 
-/* More than a source address has ports; with a second address there are more. */
-#define PER_SOURCE 25000
+/* A source address has a limited number of ports; with a second address there are more. */
+#define PER_SOURCE 3000
 
 typedef struct {
     int state;
@@ -325,6 +326,76 @@ static int idle(char **words)
     return 0;
 }
 
+static void wait_connected(int fd)
+{
+    struct pollfd poll_fd = { .fd = fd, .events = POLLOUT };
+    int problem = 0;
+    socklen_t length = sizeof problem;
+
+    if (poll(&poll_fd, 1, 20000) < 1)
+        errno = ETIMEDOUT;
+    else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &problem, &length) == 0 && problem != 0)
+        errno = problem;
+    else
+        return;
+    die("a connect was not made");
+}
+
+static void give_up(int fd, int hard)
+{
+    struct linger now_gone = { .l_onoff = 1 };
+
+    if (hard)
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &now_gone, sizeof now_gone);
+    close(fd);
+}
+
+/* COUNT clients that connect and ask; each LEAVER-th says nothing and gives up when all are
+ * connected. Then waits for the answers of the others, and tells when the first and the last came
+ * (CLOCK_MONOTONIC). FIRST: those before it are another process's. */
+static int crowd(char **words)
+{
+    struct sockaddr_in to = address(words[0], words[1]);
+    int first = atoi(words[2]), count = atoi(words[3]), leaver = atoi(words[4]);
+    int epoll = epoll_create1(0), left = 0, *fds = calloc(count, sizeof *fds);
+    unsigned long answered = 0, lost = 0;
+    double begin = 0, end = 0;
+    struct epoll_event events[EVENTS];
+
+    for (int i = 0; i < count; i++) {
+        fds[i] = begin_connect(&to, first + i);
+        wait_connected(fds[i]);
+        if (i % leaver == 0)
+            continue;
+        ask(fds[i]);
+        watch(epoll, fds[i], EPOLL_CTL_ADD, EPOLLIN);
+        left++;
+    }
+    for (int i = 0; i < count; i += leaver)
+        give_up(fds[i], i / leaver % 2);
+    say_ready();
+    while (left > 0) {
+        int ready = epoll_wait(epoll, events, EVENTS, 120000);
+
+        if (ready <= 0)
+            break;
+        for (int i = 0; i < ready; i++) {
+            if (recv(events[i].data.fd, block, sizeof block, 0) == MESSAGE) {
+                end = now();
+                begin = begin ? begin : end;
+                answered++;
+            } else {
+                lost++;
+            }
+            close(events[i].data.fd);
+            left--;
+        }
+    }
+    printf("{\"answered\": %lu, \"lost\": %lu, \"silent\": %d, \"first\": %.6f, \"last\": %.6f}\n",
+           answered, lost, left, begin, end);
+    return 0;
+}
+
 static const struct {
     const char *verb;
     int words;
@@ -336,6 +407,7 @@ static const struct {
     { "connects", 4, "HOST PORT AT-ONCE SECONDS", connects },
     { "bulk", 3, "HOST PORT SECONDS", bulk },
     { "idle", 3, "HOST PORT CONNECTIONS", idle },
+    { "crowd", 5, "HOST PORT FIRST COUNT LEAVER", crowd },
 };
 
 int main(int argc, char **argv)

@@ -23,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 BUILD = Path(os.environ["TU_BUILD"])
@@ -81,10 +82,6 @@ def relay(port, scratch, keeper=BUILD / "port/port-keeper"):
                      TIMESTEN_BACKEND=f"{HOST}:{BACKEND}")
 
 
-def other_keeper(port, scratch):
-    return relay(port, scratch, os.environ["TU_OTHER_KEEPER"])
-
-
 def haproxy(port, scratch):
     half = resource.getrlimit(resource.RLIMIT_NOFILE)[1] // 2 - 100
     path = scratch / "haproxy.cfg"
@@ -98,8 +95,8 @@ def proxyd(port, scratch):
 
 
 FRONTS = {"direct": direct, "relay": relay, "haproxy": haproxy, "socket-proxyd": proxyd}
-if "TU_OTHER_KEEPER" in os.environ:  # an older build beside the new one
-    FRONTS["other-relay"] = other_keeper
+for path in filter(None, os.environ.get("TU_OTHER_KEEPERS", "").split(":")):  # older builds beside the new one
+    FRONTS[Path(path).name] = partial(relay, keeper=path)
 
 
 def load(process, *words):
