@@ -27,6 +27,7 @@ void json_server(Json *json, const char *key, const Server *server)
     json_word(json, "mode", server->mode);
     json_uint(json, "sessions", server->sessions);
     json_uint(json, "held", server->held);
+    json_time(json, "hold_since", server->hold_since);
     json_time(json, "hold_deadline", server->hold_deadline);
     if (*server->last_result) {
         json_object_begin(json, "last_result");

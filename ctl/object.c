@@ -33,6 +33,7 @@ static const Property server_properties[] = {
     { "Mode", "s", IN_SERVER(mode) },
     { "Sessions", "u", IN_SERVER(sessions) },
     { "Held", "u", IN_SERVER(held) },
+    { "HoldSince", "t", IN_SERVER(hold_since) },
     { "HoldDeadline", "t", IN_SERVER(hold_deadline) },
     { "Job", "o", IN_SERVER(job) },
     { "LastResult", "(sstt)", 0, read_last_result },

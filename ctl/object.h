@@ -19,7 +19,8 @@ typedef struct {
     char *mode;
     guint32 sessions;
     guint32 held;
-    guint64 hold_deadline; /* µs since the epoch; 0: not held */
+    guint64 hold_since;    /* µs since the epoch; 0: not held */
+    guint64 hold_deadline; /* the same */
     char *job;             /* object path; "/" none */
     char *last_result;
     char *last_error; /* bus name, "" none */

@@ -55,15 +55,21 @@ static Job *load_current_job(Session *session, const Server *server)
     return job_load(session, server->job, NULL);
 }
 
+/* How old the hold is, and how long it may still last. */
 static char *hold_text(const Server *server)
 {
-    gint64 left = (gint64)server->hold_deadline - g_get_real_time();
-    g_autofree char *span = NULL;
+    gint64 now = g_get_real_time();
+    gint64 left = (gint64)server->hold_deadline - now;
+    gint64 age = now - (gint64)server->hold_since;
+    g_autofree char *left_text = NULL, *age_text = NULL;
 
     if (server->hold_deadline == 0)
         return g_strdup("");
-    span = text_timespan(MAX(left, 0));
-    return g_strdup_printf("%s left", span);
+    left_text = text_timespan(MAX(left, 0));
+    if (server->hold_since == 0) /* a daemon before 0.2.0 */
+        return g_strdup_printf("%s left", left_text);
+    age_text = text_timespan(MAX(age, 0));
+    return g_strdup_printf("%s, %s left", age_text, left_text);
 }
 
 static void print_overview(GPtrArray *servers)
@@ -109,7 +115,7 @@ static void print_server(const Server *server, const Job *job)
     printf(" (port %u)\n", server->port);
     printf("%12s: ", "State");
     terminal_put(stdout, word_style(server->state), server->state);
-    printf("%s%s\n", *hold ? ", hold ends by itself: " : "", hold);
+    printf("%s%s\n", *hold ? " for " : "", hold);
     print_field("Instance", "%s%s%s%s", server->instance, *server->release ? " (" : "",
                 server->release, *server->release ? ")" : "");
     if (*server->previous_instance)

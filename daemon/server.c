@@ -82,6 +82,13 @@ static GVariant *get_held(const Object *object)
     return g_variant_new_uint32(status ? status->held : 0);
 }
 
+static GVariant *get_hold_since(const Object *object)
+{
+    const KeeperStatus *status = live_status((const Server *)object);
+
+    return g_variant_new_uint64(status ? status->hold_since : 0);
+}
+
 static GVariant *get_hold_deadline(const Object *object)
 {
     const KeeperStatus *status = live_status((const Server *)object);
@@ -119,6 +126,7 @@ static const PropertyRow properties[] = {
     { "Mode", "s", get_mode },
     { "Sessions", "u", get_sessions },
     { "Held", "u", get_held },
+    { "HoldSince", "t", get_hold_since },
     { "HoldDeadline", "t", get_hold_deadline },
     { "Job", "o", get_job },
     { "LastResult", "(sstt)", get_last_result },

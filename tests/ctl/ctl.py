@@ -535,7 +535,7 @@ def hold_has_a_limit_always(bus):
     bus.run('hold', 'spare', '--limit=2min').expect(0)
     assert [call.rsplit(' ', 1)[0] for call in bus.calls()] == [
         'Hold main 60000000', 'Hold main 90000000', 'Hold spare 120000000'], bus.calls()
-    assert re.search(r'^main +held .*left$', bus.run('status').out, re.M)
+    assert re.search(r'^main +held .* 7\.\ds, .*left$', bus.run('status').out, re.M)
     value = json.loads(bus.run('resume', 'main', '--json').expect(0).out)
     assert value['server']['state'] == 'serving' and value['server']['hold_deadline'] is None, value
 

@@ -32,6 +32,7 @@ typedef struct {
     guint16 port;
     char **databases;
     guint32 sessions, held;
+    guint64 hold_since;
     guint64 deadline;
 } Server;
 
@@ -232,6 +233,7 @@ static void model_server(Mock *mock)
     server->state = ended ? "serving" : "changing";
     server->job = ended ? "/" : TU_JOB_PATH "/_37";
     server->held = held ? 3 : 0;
+    server->hold_since = held ? mock->job.started : 0;
     server->deadline = held ? mock->job.started + 60 * USEC_PER_SEC : 0;
     if (g_str_equal(mock->job.result, "done") && g_str_equal(mock->job.kind, "upgrade")) {
         server->instance = "tt70";
@@ -406,6 +408,7 @@ static int on_hold(sd_bus_message *call, void *data, sd_bus_error *error)
     if (r < 0)
         return r;
     server->state = "held";
+    server->hold_since = g_get_real_time() - 7 * USEC_PER_SEC;
     server->deadline = g_get_real_time() + limit;
     return sd_bus_reply_method_return(call, NULL);
 }
@@ -416,7 +419,7 @@ static int on_resume(sd_bus_message *call, void *data, sd_bus_error *error)
 
     note_call(server->mock, call, "Resume %s", server->name);
     server->state = "serving";
-    server->deadline = 0;
+    server->hold_since = server->deadline = 0;
     return sd_bus_reply_method_return(call, NULL);
 }
 
@@ -498,6 +501,7 @@ static const sd_bus_vtable server_vtable[] = {
     SD_BUS_PROPERTY("Mode", "s", NULL, IN(Server, mode), 0),
     SD_BUS_PROPERTY("Sessions", "u", NULL, IN(Server, sessions), CHANGES),
     SD_BUS_PROPERTY("Held", "u", NULL, IN(Server, held), CHANGES),
+    SD_BUS_PROPERTY("HoldSince", "t", NULL, IN(Server, hold_since), CHANGES),
     SD_BUS_PROPERTY("HoldDeadline", "t", NULL, IN(Server, deadline), CHANGES),
     SD_BUS_PROPERTY("Job", "o", NULL, IN(Server, job), CHANGES),
     SD_BUS_PROPERTY("LastResult", "(sstt)", get_last_result, 0, CHANGES),
@@ -688,7 +692,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *data)
                                    "Result", "Step", "Steps", "Progress", "RemainingUSec",
                                    "HeldUSec", "Error", "Finished", "CanCancel", NULL);
     sd_bus_emit_properties_changed(mock->bus, TU_SERVER_PATH "/main", TU_SERVER_INTERFACE, "State",
-                                   "Held", "HoldDeadline", "Job", "Instance", NULL);
+                                   "Held", "HoldSince", "HoldDeadline", "Job", "Instance", NULL);
     if (g_str_equal(mock->job.state, "finished")) {
         mock->job_ended = TRUE;
         sd_bus_emit_signal(mock->bus, TU_ROOT_PATH, TU_MANAGER_INTERFACE, "JobRemoved", "toss",

@@ -413,7 +413,8 @@ static int on_keeper(sd_bus_message *m, void *data, sd_bus_error *error)
     const char *state;
     int value;
 
-    sd_bus_message_read(m, "suut", &state, &status.sessions, &status.held, &status.hold_deadline);
+    sd_bus_message_read(m, "suutt", &state, &status.sessions, &status.held, &status.hold_since,
+                        &status.hold_deadline);
     if (!nick_parse(keeper_state_nicks, state, &value))
         return sd_bus_error_set(error, SD_BUS_ERROR_INVALID_ARGS, "no state of a keeper");
     status.state = value;
@@ -446,7 +447,7 @@ static const sd_bus_vtable orders[] = {
     SD_BUS_METHOD("Answer", "", "", on_answer, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Flood", "u", "", on_flood, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Flooded", "", "u", on_flooded, SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_METHOD("Keeper", "suut", "", on_keeper, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("Keeper", "suutt", "", on_keeper, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Commit", "sss", "", on_commit, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Record", "tusss", "", on_record, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Progress", "tssd", "", on_progress, SD_BUS_VTABLE_UNPRIVILEGED),
