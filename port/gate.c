@@ -2,6 +2,7 @@
 #include "port/dialer.h"
 #include "port/heir.h"
 #include "port/listener.h"
+#include "port/proxy.h"
 #include "port/publisher.h"
 #include "port/relay.h"
 #include "port/saved.h"
@@ -22,6 +23,7 @@
 struct Gate {
     char *server;
     Saved *now;
+    gboolean proxy;
     gboolean overdue;     /* it refuses because a deadline passed, not by order */
     guint64 clock_offset; /* CLOCK_REALTIME - CLOCK_BOOTTIME */
     guint64 accepted, refused, cut, gave_up;
@@ -178,7 +180,10 @@ static void serve_or_refuse(Gate *gate, int client, gboolean spoke)
 {
     int backend = dialer_take(gate->dialer);
 
-    if (backend < 0) {
+    /* A client that has gone meanwhile has no name any more. */
+    if (backend < 0 || (gate->proxy && !proxy_announce(backend, client))) {
+        if (backend >= 0)
+            socket_reset(backend);
         socket_reset(client);
         gate->refused++;
         return;
@@ -557,6 +562,7 @@ Gate *gate_new(sd_event *event, const GateOptions *options, GError **error)
     Address address;
 
     gate->server = g_strdup(options->server);
+    gate->proxy = options->proxy;
     if (!make_parts(gate, event, options, error))
         return NULL;
     gate->now = first_state(options, &recovered);

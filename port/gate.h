@@ -20,6 +20,7 @@ typedef struct {
     guint64 wait_usec;   /* TIMESTEN_WAIT_USEC= */
     const int *listeners;
     guint n_listeners;
+    gboolean proxy;    /* TIMESTEN_PROXY=: tell the backend who the client is */
     guint descriptors; /* for sessions and their pipes */
 } GateOptions;
 

@@ -124,6 +124,7 @@ static gboolean serve(const char *server, gboolean own_user, GError **error)
         .server = server,
         .backend = g_getenv("TIMESTEN_BACKEND"),
         .hold_usec = usec_from_environment("TIMESTEN_HOLD_USEC", 0),
+        .proxy = g_strcmp0(g_getenv("TIMESTEN_PROXY"), "v2") == 0,
         .wait_usec = usec_from_environment("TIMESTEN_WAIT_USEC", WAIT_DEFAULT_USEC),
     };
     gboolean served = FALSE;

@@ -22,11 +22,17 @@ static const SettingsKey instance_keys[] = {
 };
 
 static const SettingsKey server_keys[] = {
-    { SERVER, "Listen" },         { SERVER, "Databases" },
-    { SERVER, "Instance" },       { SERVER, "Mode" },
-    { SERVER, "PrivatePort" },    { SERVER, "DrainSec" },
-    { SERVER, "WorkDirectory" },  { SERVER, "HoldLimitSec" },
-    { SERVER, "OutageLimitSec" }, { NULL, NULL },
+    { SERVER, "Listen" },
+    { SERVER, "Databases" },
+    { SERVER, "Instance" },
+    { SERVER, "Mode" },
+    { SERVER, "PrivatePort" },
+    { SERVER, "DrainSec" },
+    { SERVER, "WorkDirectory" },
+    { SERVER, "HoldLimitSec" },
+    { SERVER, "OutageLimitSec" },
+    { SERVER, "ProxyProtocol" },
+    { NULL, NULL },
 };
 
 const char *const port_mode_nicks[] = { "relay", "inherit", NULL };
@@ -284,6 +290,18 @@ static void read_mode(const Reader *reader, ServerConfig *server)
     server->mode = mode;
 }
 
+static gboolean read_proxy(const Reader *reader)
+{
+    const char *value = get(reader, "ProxyProtocol");
+
+    if (value && !g_str_equal(value, "yes") && !g_str_equal(value, "no"))
+        complain(reader, "ProxyProtocol",
+                 "ProxyProtocol=%s is neither yes nor no. Leave the line out unless the server "
+                 "expects a PROXY header",
+                 value);
+    return g_strcmp0(value, "yes") == 0;
+}
+
 static guint64 read_timespan(const Reader *reader, const char *key, guint64 fallback, guint64 least,
                              gboolean may_be_infinite)
 {
@@ -340,6 +358,7 @@ ServerConfig *server_file_read(const char *path, const char *name, GPtrArray *pr
                  value);
     server->first_instance = g_strdup(value);
     server->private_port = read_port(&reader, "PrivatePort");
+    server->proxy = read_proxy(&reader);
     server->drain_usec = read_timespan(&reader, "DrainSec", 10 * USEC_PER_SEC, 0, FALSE);
     server->hold_limit_usec =
         read_timespan(&reader, "HoldLimitSec", 60 * USEC_PER_SEC, USEC_PER_SEC, FALSE);

@@ -33,6 +33,7 @@ typedef struct {
     char *first_instance; /* Instance= */
     PortMode mode;
     guint16 private_port;      /* PrivatePort=; 0 none */
+    gboolean proxy;            /* ProxyProtocol= */
     guint64 drain_usec;        /* default 10 s */
     guint64 hold_limit_usec;   /* default 60 s */
     guint64 outage_limit_usec; /* USEC_NEVER by default */

@@ -206,6 +206,8 @@ static void write_keeper(const Generator *generator, const ServerConfig *server)
                            "Environment=TIMESTEN_BACKEND=127.0.0.1:%u\n"
                            "Environment=TIMESTEN_WAIT_USEC=%" G_GUINT64_FORMAT "\n",
                            backing, port, server->hold_limit_usec);
+    if (server->proxy)
+        g_string_append(text, "Environment=TIMESTEN_PROXY=v2\n");
     if (job)
         g_string_append_printf(text,
                                "# Job %" G_GUINT64_FORMAT " is unfinished.\n"

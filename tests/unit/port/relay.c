@@ -397,6 +397,36 @@ static void without_descriptors_it_sleeps_and_recovers(void)
     session_close(&session);
 }
 
+/* By hand from the protocol's text: what stands between the signature and the client's words. */
+static void the_server_learns_who_its_client_is(void)
+{
+    static const guint8 begin[] = { 0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51,
+                                    0x55, 0x49, 0x54, 0x0a, 0x21, 0x11, 0x00, 0x0c,
+                                    127,  0,    0,    1,    127,  0,    0,    1 };
+    g_autoptr(Rig) rig = rig_new();
+    g_autofree char *name = NULL;
+    int backend = backend_new(&name), client, end;
+    struct sockaddr_in own;
+    socklen_t length = sizeof own;
+    guint8 header[28];
+
+    rig_start(rig, &(RigOptions){ .backend = name, .proxy = TRUE });
+    client = rig_connect(rig);
+    g_assert_cmpint(getsockname(client, (struct sockaddr *)&own, &length), ==, 0);
+    put(client, "hello");
+    end = backend_accept(backend);
+    g_assert_cmpint(recv(end, header, sizeof header, MSG_WAITALL), ==, sizeof header);
+    g_assert_cmpmem(header, sizeof begin, begin, sizeof begin);
+    g_assert_cmpmem(header + 24, 2, &own.sin_port, 2);
+    g_assert_cmpmem(header + 26, 2, &rig->address.sin_port, 2);
+    expect(end, "hello");
+    put(end, "answer");
+    expect(client, "answer");
+    close(client);
+    close(end);
+    close(backend);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -415,5 +445,6 @@ int main(int argc, char **argv)
     ADD("short-of-descriptors-clients-wait-their-turn",
         short_of_descriptors_clients_wait_their_turn);
     ADD("without-descriptors-it-sleeps-and-recovers", without_descriptors_it_sleeps_and_recovers);
+    ADD("the-server-learns-who-its-client-is", the_server_learns_who_its_client_is);
     return g_test_run();
 }

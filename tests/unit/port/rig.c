@@ -111,6 +111,8 @@ void rig_start(Rig *rig, const RigOptions *options)
         g_ptr_array_add(envp, setting("TIMESTEN_HOLD_USEC", options->hold_usec));
     if (options->wait_usec)
         g_ptr_array_add(envp, setting("TIMESTEN_WAIT_USEC", options->wait_usec));
+    if (options->proxy)
+        g_ptr_array_add(envp, setting("TIMESTEN_PROXY", "v2"));
     g_ptr_array_add(envp, g_strdup("LISTEN_PID="));
     g_ptr_array_add(envp, NULL);
 

@@ -26,6 +26,7 @@ typedef struct {
     const char *backend;
     const char *hold_usec; /* NULL: not set */
     const char *wait_usec;
+    gboolean proxy;
     guint descriptors; /* 0: as many as the test itself has */
 } RigOptions;
 

@@ -150,6 +150,7 @@ static void wrong_servers_are_told_with_line_and_remedy(void)
         { "Listen=16012\nDatabases=a\nInstance=tt60\nWorkDirectory=/srv/../etc\n", 5, "absolute" },
         { "Listen=16012\nDatabases=a\nInstance=tt60\nWorkDirectory=/srv/a$b\n", 5,
           "cannot be used" },
+        { "Listen=16012\nDatabases=a\nInstance=tt60\nProxyProtocol=v2\n", 5, "neither yes nor no" },
         { "Listen=16012\nDatabases=a\nInstance=tt60\nDrain=5\n", 5, "unknown key Drain=" },
     };
 
