@@ -85,6 +85,11 @@ char *unit_server_socket(const char *server)
     return g_strdup_printf("timesten-server@%s.socket", server);
 }
 
+char *unit_revive(const char *server)
+{
+    return g_strdup_printf("timesten-revive@%s.service", server);
+}
+
 char *unit_job(guint64 id)
 {
     return g_strdup_printf("timesten-job@%" G_GUINT64_FORMAT ".service", id);

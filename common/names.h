@@ -37,6 +37,7 @@ char *path_progress(guint64 id, const char *file); /* /run/timesten-upgrade/job/
 char *unit_instance(const char *instance);      /* timesten@INSTANCE.service */
 char *unit_server(const char *server);          /* timesten-server@SERVER.service */
 char *unit_server_socket(const char *server);   /* timesten-server@SERVER.socket */
+char *unit_revive(const char *server);          /* timesten-revive@SERVER.service */
 char *unit_job(guint64 id);                     /* timesten-job@ID.service */
 
 /* Whether a string may name an instance or a server: 1 to 64 of [A-Za-z0-9_], the first not a digit.

@@ -316,3 +316,10 @@ const char *dialer_problem(const Dialer *dialer)
 {
     return dialer->silent_since > 0 ? g_strerror(dialer->problem) : NULL;
 }
+
+guint64 dialer_silence(const Dialer *dialer)
+{
+    if (dialer->silent_since == 0 || boottime_now() - dialer->silent_last > USEC_PER_SEC)
+        return 0;
+    return dialer->silent_last - dialer->silent_since;
+}

@@ -42,5 +42,7 @@ void dialer_drop(Dialer *dialer);
 
 /* A try runs or is due: asking would give DIAL_WAIT. */
 gboolean dialer_is_busy(const Dialer *dialer);
+/* For how long (µs) it has been asked in vain by now; 0: it answers, or nobody asks. */
+guint64 dialer_silence(const Dialer *dialer);
 /* Why the backend does not answer; NULL where it does or nobody has asked. */
 const char *dialer_problem(const Dialer *dialer);

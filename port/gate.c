@@ -6,6 +6,7 @@
 #include "port/publisher.h"
 #include "port/relay.h"
 #include "port/saved.h"
+#include "port/silence.h"
 #include "port/socket.h"
 #include "common/error.h"
 #include "common/file.h"
@@ -31,6 +32,7 @@ struct Gate {
     Dialer *dialer;
     Relay *relay;
     Publisher *publisher;
+    Silence *silence;
     sd_event_source *deadline;
     sd_event_source *drain_end;
 };
@@ -448,6 +450,9 @@ static KeeperStatus *on_publish(char **ret_text, gpointer data)
     Gate *gate = data;
     KeeperStatus *status = gate_status(gate);
 
+    /* Here, because it is asked often while clients wait. */
+    silence_lasts(gate->silence,
+                  gate->now->state == KEEPER_OPEN ? dialer_silence(gate->dialer) : 0);
     *ret_text = describe(gate, status);
     return status;
 }
@@ -563,6 +568,7 @@ Gate *gate_new(sd_event *event, const GateOptions *options, GError **error)
 
     gate->server = g_strdup(options->server);
     gate->proxy = options->proxy;
+    gate->silence = silence_new(options->server);
     if (!make_parts(gate, event, options, error))
         return NULL;
     gate->now = first_state(options, &recovered);
@@ -609,6 +615,7 @@ void gate_free(Gate *gate)
     g_clear_pointer(&gate->dialer, dialer_free);
     g_clear_pointer(&gate->relay, relay_free);
     g_clear_pointer(&gate->publisher, publisher_free);
+    g_clear_pointer(&gate->silence, silence_free);
     g_clear_pointer(&gate->now, saved_free);
     g_free(gate->server);
     g_free(gate);

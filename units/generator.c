@@ -217,6 +217,46 @@ static void write_keeper(const Generator *generator, const ServerConfig *server)
     report_error(generator, &error);
 }
 
+static gboolean append_utility(GString *text, const char *key, const char *prefix, UtilityId id,
+                               const char *home, const Release *release, GError **error)
+{
+    const UtilityArguments none = { 0 };
+    g_auto(GStrv) words = utility_argv(id, home, release, &none, error);
+
+    if (words)
+        words_append(text, key, prefix, words);
+    return words != NULL;
+}
+
+/* The main daemon does not start a TimesTen Server again that died (G); an instance that is down,
+ * or on its way, is systemd's. */
+static void write_reviver(const Generator *generator, const ServerConfig *server)
+{
+    const InstanceConfig *instance =
+        inventory_instance(generator->inventory, server->instance, NULL);
+    const Layout *layout = g_hash_table_lookup(generator->layouts, server->instance);
+    g_autofree char *unit = unit_revive(server->name);
+    g_autofree char *backing = inventory_instance_unit(instance);
+    g_autoptr(GString) text = g_string_new(NULL);
+    g_autoptr(GError) error = NULL;
+    g_auto(GStrv) environment = NULL;
+
+    if (!layout)
+        return;
+    environment = utility_environment(UTILITY_SERVER_START, instance->home, &layout->release);
+    g_string_append_printf(text, "[Service]\nUser=%s\n", layout->user);
+    for (guint i = 0; environment[i]; i++)
+        words_append(text, "Environment", "", (char *[]){ environment[i], NULL });
+    words_append(
+        text, "ExecCondition", "",
+        (char *[]){ (char *)"systemctl", (char *)"is-active", (char *)"--quiet", backing, NULL });
+    g_string_append(text, "ExecStart=\n");
+    if (append_utility(text, "ExecStart", "-", UTILITY_SERVER_START, instance->home,
+                       &layout->release, &error))
+        dropin_write(generator->directory, unit, "50-backing.conf", text, &error);
+    report_error(generator, &error);
+}
+
 static void write_server(const Generator *generator, const ServerConfig *server)
 {
     if (server->wanted_listen) {
@@ -230,6 +270,7 @@ static void write_server(const Generator *generator, const ServerConfig *server)
     }
     write_socket(generator, server->name, server->listen);
     write_keeper(generator, server);
+    write_reviver(generator, server);
 }
 
 /* Servers that are open but no longer (rightly) configured keep their port: systemd would close a
@@ -312,17 +353,6 @@ static void append_preparation(const Generator *generator, const InstanceConfig 
     append_server_port(generator, instance, layout, builder);
     words = g_strv_builder_end(builder);
     words_append(text, "ExecStartPre", "", words);
-}
-
-static gboolean append_utility(GString *text, const char *key, const char *prefix, UtilityId id,
-                               const char *home, const Release *release, GError **error)
-{
-    const UtilityArguments none = { 0 };
-    g_auto(GStrv) words = utility_argv(id, home, release, &none, error);
-
-    if (words)
-        words_append(text, key, prefix, words);
-    return words != NULL;
 }
 
 static void write_instance(const Generator *generator, const InstanceConfig *instance)
