@@ -190,7 +190,10 @@ void start_worker(Job *job, Call *call, gboolean retry)
     job->start = start;
     sd_event_add_time_relative(daemon->event, &start->patience, CLOCK_MONOTONIC, PATIENCE_USEC, 0,
                                on_patience, job);
-    start->systemd = unit_verb(daemon->bus, UNIT_START, unit, on_started, job);
+    /* The worker that ended the job may still be about to leave: a start would find its unit
+     * running and do nothing, and nobody would hear the wish. */
+    start->systemd =
+        unit_verb(daemon->bus, retry ? UNIT_RESTART : UNIT_START, unit, on_started, job);
     if (!start->systemd) {
         start->result = g_strdup("systemd cannot be asked");
         start->dead = TRUE;

@@ -31,6 +31,7 @@ def test(world):
     equal(report.troubles(), 0, "connects or statements that failed")
     check(report.cut <= 6, f"more sessions were cut than the upgrade itself cuts: {report.cut}")
 
+    wait_until(lambda: world.unit(f"timesten-job@{number}.service") == "inactive", 20, "the worker to leave")
     world.run("dpkg", "-r", "timesten-upgrade")
     wait_until(lambda: 16002 not in world.listeners(), 10, "the port to be closed by a removal")
 

@@ -264,6 +264,7 @@ static const sd_bus_vtable manager[] = {
     SD_BUS_METHOD("Subscribe", "", "", on_nothing, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Reload", "", "", on_nothing, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("StartUnit", "ss", "o", on_start, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("RestartUnit", "ss", "o", on_start, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("StopUnit", "ss", "o", on_stop, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("ResetFailedUnit", "s", "", on_nothing, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("StartTransientUnit", "ssa(sv)a(sa(sv))", "o", on_transient,
