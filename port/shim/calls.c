@@ -40,6 +40,10 @@ int port_ioctl(int fd, unsigned long request, ...) STANDS_FOR("ioctl");
 /* How often a thread that waits for a client looks whether another has called shutdown(). */
 #define LOOK_MSEC 1000
 
+#ifndef IPV6_MINHOPCOUNT
+#define IPV6_MINHOPCOUNT 73
+#endif
+
 Real real;
 
 /* Some kept socket of this process was shut down: from then on accept() has to look. */
@@ -270,6 +274,9 @@ static int accept_client(int fd, struct sockaddr *address, socklen_t *length, co
     } while (client < 0 && errno == EAGAIN && wait_for_client(fd, &end));
     if (client < 0)
         return -1;
+    /* It was on its way in when the keeper closed the door: it is in, and its packets must be. */
+    if (door_limit(client) == DOOR_CLOSED && kept_state(fd) >= 0)
+        door_set(client, 0);
     if (room > 0)
         tell_peer(fd, client, address, length, room);
     errno = before;
@@ -353,10 +360,15 @@ int port_getpeername(int fd, struct sockaddr *address, socklen_t *length)
 /* --- options -------------------------------------------------------------------------------------
  */
 
-/* What would change the port for others than this server: the filter is the keeper's door, and the
- * two others would let strangers listen beside it. */
-static bool is_the_keepers(int option)
+/* What would change the port for others than this server, or let strangers listen beside it. */
+static bool is_the_keepers(int level, int option)
 {
+    if (level == IPPROTO_IP)
+        return option == IP_MINTTL;
+    if (level == IPPROTO_IPV6)
+        return option == IPV6_MINHOPCOUNT;
+    if (level != SOL_SOCKET)
+        return false;
     switch (option) {
     case SO_REUSEADDR:
     case SO_REUSEPORT:
@@ -377,7 +389,7 @@ int port_setsockopt(int fd, int level, int option, const void *value, socklen_t 
     int before = errno, state;
 
     need_ready();
-    if (level != SOL_SOCKET || !is_the_keepers(option))
+    if (!is_the_keepers(level, option))
         return real.setsockopt(fd, level, option, value, length);
     state = kept_state(fd);
     errno = before;

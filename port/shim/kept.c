@@ -3,6 +3,10 @@
 
 #include <fcntl.h>
 
+#ifndef IPV6_MINHOPCOUNT
+#define IPV6_MINHOPCOUNT 73
+#endif
+
 /* Real-time signals in the middle, which nobody uses by number. */
 #define MARK 40
 
@@ -25,4 +29,19 @@ int kept_state(int fd)
 bool kept_set(int fd, int state)
 {
     return real.fcntl(fd, F_SETSIG, MARK + state) == 0;
+}
+
+void door_set(int fd, int limit)
+{
+    /* One of the two fails on a socket of IPv4. */
+    real.setsockopt(fd, IPPROTO_IP, IP_MINTTL, &limit, sizeof limit);
+    real.setsockopt(fd, IPPROTO_IPV6, IPV6_MINHOPCOUNT, &limit, sizeof limit);
+}
+
+int door_limit(int fd)
+{
+    int limit = 0;
+    socklen_t length = sizeof limit;
+
+    return getsockopt(fd, IPPROTO_IP, IP_MINTTL, &limit, &length) == 0 ? limit : 0;
 }

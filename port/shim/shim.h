@@ -102,6 +102,14 @@ int kept_state(int fd);
 /* Only for a socket that comes from a keeper. */
 bool kept_set(int fd, int state);
 
+#define DOOR_CLOSED 255
+
+/* Packets of a lower time to live are dropped: with DOOR_CLOSED those that are not meant to pass,
+ * so that nobody comes in; with 0 none. A keeper closes the door on a server that is to end
+ * (port/door.h). */
+void door_set(int fd, int limit);
+int door_limit(int fd);
+
 /* --- fetch.c: the question to the keeper ---------------------------------------------------------
  */
 
