@@ -26,8 +26,9 @@ import time
 from functools import partial
 from pathlib import Path
 
-BUILD = Path(os.environ["TU_BUILD"])
+BUILD = Path(os.environ["TU_BUILD"]).resolve()
 LOAD = BUILD / "tests/bench/load"
+SHIM = BUILD / "port/shim/libtimesten-port.so"
 HOST, BACKEND = "127.0.0.1", 7000
 
 HAPROXY = """
@@ -71,7 +72,7 @@ def direct(port, scratch):
     return None
 
 
-def relay(port, scratch, keeper=BUILD / "port/port-keeper"):
+def relay(port, scratch, keeper=BUILD / "port/port-keeper", backend=f"{HOST}:{BACKEND}"):
     root = scratch / f"keeper-{port}"
     control_path = root / "run/timesten-upgrade/control/bench"
     control_path.parent.mkdir(parents=True)
@@ -79,7 +80,17 @@ def relay(port, scratch, keeper=BUILD / "port/port-keeper"):
     control.bind(str(control_path))
     control.listen()
     return activated([listening(port), control], [keeper, f"--root={root}", "bench"],
-                     TIMESTEN_BACKEND=f"{HOST}:{BACKEND}")
+                     TIMESTEN_BACKEND=backend)
+
+
+def inherit(port, scratch):
+    """The keeper gives its socket to a server of its own, which believes that it binds the port itself."""
+    keeper = relay(port, scratch, backend="bench@root")
+    control = scratch / f"keeper-{port}/run/timesten-upgrade/control/bench"
+    keeper.server = subprocess.Popen(
+        [LOAD, "serve", HOST, str(port)], stdout=subprocess.DEVNULL,
+        env={**os.environ, "LD_PRELOAD": str(SHIM), "TIMESTEN_PORT_KEEPERS": f"{port}={control}", "TIMESTEN_PORT_NAME": "bench"})
+    return keeper
 
 
 def haproxy(port, scratch):
@@ -94,7 +105,7 @@ def proxyd(port, scratch):
                                          f"{HOST}:{BACKEND}"])
 
 
-FRONTS = {"direct": direct, "relay": relay, "haproxy": haproxy, "socket-proxyd": proxyd}
+FRONTS = {"direct": direct, "inherit": inherit, "relay": relay, "haproxy": haproxy, "socket-proxyd": proxyd}
 for path in filter(None, os.environ.get("TU_OTHER_KEEPERS", "").split(":")):  # older builds beside the new one
     FRONTS[Path(path).name] = partial(relay, keeper=path)
 
@@ -131,6 +142,12 @@ def processor_us(process):
     return sum(int(path.read_text().split()[0]) for path in Path(f"/proc/{process.pid}/task").glob("*/schedstat")) / 1000
 
 
+def end(process):
+    for one in filter(None, (process, getattr(process, "server", None))):
+        one.kill()
+        one.wait()
+
+
 def memory(front, port, scratch, counts):
     """KiB with so many sessions: of a fresh process each time."""
     found = {}
@@ -149,8 +166,7 @@ def memory(front, port, scratch, counts):
                 clients.stdin.close()
                 clients.wait()
         finally:
-            process.kill()
-            process.wait()
+            end(process)
         port += 1
     return found
 
@@ -232,9 +248,8 @@ def main():
             processes[front] = FRONTS[front](ports[front], scratch)
             wait_for(ports[front])
         found, broken = run_rounds(fronts, ports, processes, chosen, wanted.rounds, wanted.seconds, log)
-        for process in filter(None, processes.values()):
-            process.kill()
-            process.wait()
+        for process in processes.values():
+            end(process)
         counts = [0, 1000, 50_000] if hard > 101_000 else [0, 1000, hard // 2 - 200]
         sizes = {}
         if not wanted.no_memory:
@@ -244,9 +259,8 @@ def main():
                 sizes[front] = memory(front, 8000 + 10 * number, scratch, counts)
                 log(f"memory of {front}")
     finally:
-        for process in filter(None, [server, *processes.values()]):
-            process.kill()
-            process.wait()
+        for process in (server, *processes.values()):
+            end(process)
         shutil.rmtree(scratch)
     report = {"machine": machine(), "rounds": wanted.rounds, "seconds": wanted.seconds, "broken": broken, "ratios": {}, "cost_us": {}, "added_us": {},
               "memory_kib": sizes, "direct": {name: median(found[name]["direct"]) for name in found}}
