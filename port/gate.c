@@ -203,6 +203,7 @@ static void on_accepted(int client, gpointer data)
         /* The connection at hand is not kept for a later client: the backend might have lost
          * patience with it by then. */
         dialer_drop(gate->dialer);
+        relay_flush(gate->relay);
         return;
     }
     word = gate->now->state == KEEPER_OPEN ? socket_first_word(client) : WORD_NONE;

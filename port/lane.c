@@ -82,6 +82,32 @@ static void session_end(Lane *lane, Session *session, End end)
     g_atomic_int_add(&lane->shared->sessions, -1);
 }
 
+static gboolean watch(Lane *lane, Side *side, int operation)
+{
+    struct epoll_event event = {
+        .events = EPOLLIN | EPOLLRDHUP | EPOLLET | (side->writable ? 0 : EPOLLOUT),
+        .data.ptr = side,
+    };
+
+    side->waits_out = !side->writable;
+    return epoll_ctl(lane->epoll, operation, side->fd, &event) == 0;
+}
+
+/* Most sessions never meet a full socket, and so are not told that theirs is not: a round of events
+ * less for each. */
+static void watch_full_sockets(Lane *lane, Session *session)
+{
+    for (guint i = 0; i < 2 && session->watched; i++) {
+        Side *side = &session->side[i];
+
+        if (side->writable || side->waits_out || watch(lane, side, EPOLL_CTL_MOD))
+            continue;
+        g_warning("Cannot watch a full socket: %s. Its session was reset", g_strerror(errno));
+        session_end(lane, session, END_RESET);
+        return;
+    }
+}
+
 static void session_run(Lane *lane, Session *session)
 {
     switch (session_pump(session, &lane->pipes)) {
@@ -97,6 +123,7 @@ static void session_run(Lane *lane, Session *session)
         session_end(lane, session, END_RESET);
         break;
     case PUMP_WAIT:
+        watch_full_sockets(lane, session);
         break;
     }
 }
@@ -119,16 +146,6 @@ static void take_event(Lane *lane, const struct epoll_event *event)
         session_run(lane, side->session);
 }
 
-static gboolean watch(Lane *lane, Side *side)
-{
-    struct epoll_event event = {
-        .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
-        .data.ptr = side,
-    };
-
-    return epoll_ctl(lane->epoll, EPOLL_CTL_ADD, side->fd, &event) == 0;
-}
-
 static void start_session(Lane *lane, Session *session)
 {
     g_queue_push_tail_link(&lane->sessions, &session->link);
@@ -137,7 +154,9 @@ static void start_session(Lane *lane, Session *session)
         session_run(lane, session);
     if (session->dead)
         return;
-    if (!watch(lane, &session->side[BACKEND]) || !watch(lane, &session->side[CLIENT])) {
+    session->watched = TRUE;
+    if (!watch(lane, &session->side[BACKEND], EPOLL_CTL_ADD) ||
+        !watch(lane, &session->side[CLIENT], EPOLL_CTL_ADD)) {
         g_warning("Cannot watch a new session: %s. Its client was reset", g_strerror(errno));
         session_end(lane, session, END_RESET);
     }
@@ -314,7 +333,16 @@ void lane_begin(Lane *lane, int client, int backend, gboolean client_spoke)
     g_atomic_int_add(&lane->load, 1);
     pthread_mutex_lock(&lane->mutex);
     g_queue_push_tail_link(&lane->inbox, &session->link);
-    post(lane, 0);
+    pthread_mutex_unlock(&lane->mutex);
+}
+
+void lane_wake(Lane *lane)
+{
+    pthread_mutex_lock(&lane->mutex);
+    if (lane->inbox.length > 0)
+        post(lane, 0);
+    else
+        pthread_mutex_unlock(&lane->mutex);
 }
 
 void lane_trim(Lane *lane)

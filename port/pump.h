@@ -17,11 +17,12 @@ typedef struct {
     int fd;
     guint readable : 1;
     guint writable : 1;
-    guint ending : 1; /* an end or an error is to be read: a short read is not the last */
-    guint failed : 1; /* epoll told an error */
-    guint used : 1;   /* something has been written to it */
-    guint prompt : 1; /* its packets wait for nothing (TCP_NODELAY) */
-    guint lost : 1;   /* it takes nothing any more: its end will be a reset of the other side */
+    guint ending : 1;    /* an end or an error is to be read: a short read is not the last */
+    guint failed : 1;    /* epoll told an error */
+    guint used : 1;      /* something has been written to it */
+    guint prompt : 1;    /* its packets wait for nothing (TCP_NODELAY) */
+    guint waits_out : 1; /* epoll will tell when it is writable again */
+    guint lost : 1;      /* it takes nothing any more: its end will be a reset of the other side */
 } Side;
 
 /* The bytes on their way in one direction. */
@@ -40,9 +41,10 @@ struct Session {
     GList link;     /* in the list of all */
     GList runnable; /* in the list of those that had more than their turn's share to do */
     Side side[2];
-    Flow flow[2];     /* flow[i] goes from side[i] to the other */
-    guint dead : 1;   /* closed; freed after the batch */
-    guint queued : 1; /* in the list of the runnable */
+    Flow flow[2];      /* flow[i] goes from side[i] to the other */
+    guint dead : 1;    /* closed; freed after the batch */
+    guint watched : 1; /* epoll knows it */
+    guint queued : 1;  /* in the list of the runnable */
 };
 
 typedef enum {

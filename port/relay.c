@@ -142,6 +142,12 @@ void relay_begin(Relay *relay, int client, int backend, gboolean client_spoke)
     lane_begin(best, client, backend, client_spoke);
 }
 
+void relay_flush(Relay *relay)
+{
+    for (guint i = 0; i < relay->lanes->len; i++)
+        lane_wake(relay->lanes->pdata[i]);
+}
+
 guint relay_sessions(const Relay *relay)
 {
     return g_atomic_int_get(&relay->shared.sessions);

@@ -29,6 +29,8 @@ gboolean relay_has_room(Relay *relay);
 /* Begins a session between two connected, non-blocking sockets, which are the relay's from now on.
  * CLIENT_SPOKE: there is something to be read from the client. */
 void relay_begin(Relay *relay, int client, int backend, gboolean client_spoke);
+/* Must follow a batch of these. */
+void relay_flush(Relay *relay);
 
 guint relay_sessions(const Relay *relay);
 
