@@ -75,10 +75,12 @@ static void apply(Gate *gate)
     if (now->state == KEEPER_OPEN || !is_inherited(gate))
         listeners_open_door(gate->listeners);
     if (now->state == KEEPER_OPEN && !is_inherited(gate) &&
-        address_parse(now->backend, &address, NULL))
+        address_parse(now->backend, &address, NULL)) {
+        listeners_tune(gate->listeners);
         dialer_open(gate->dialer, &address, now->backend);
-    else
+    } else {
         dialer_hang_up(gate->dialer);
+    }
     settle_listeners(gate);
     publisher_now(gate->publisher);
 }

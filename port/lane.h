@@ -27,10 +27,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Lane, lane_free)
 guint lane_load(const Lane *lane);
 
 /* Two connected, non-blocking sockets, which are the lane's from now on; the budget has been
- * charged. CLIENT_SPOKE: something is to be read from the client. Only lane_wake() makes sure that
- * the lane sees it: once for a batch, because each waking costs more than the hand-over. */
+ * charged; CLIENT is tuned already. CLIENT_SPOKE: something is to be read from it. Only lane_wake()
+ * makes sure that the lane sees it: once for a batch, because each waking costs more than the
+ * hand-over. */
 void lane_begin(Lane *lane, int client, int backend, gboolean client_spoke);
-
 void lane_wake(Lane *lane);
 
 /* Gives idle pipes back. */

@@ -25,6 +25,7 @@ typedef struct {
 struct Listeners {
     GArray *all; /* Listener */
     sd_event_source *pause;
+    gboolean tuned;
     gboolean wanted;
     gboolean paused;
     gboolean told; /* the current shortage has been logged */
@@ -167,9 +168,6 @@ static gboolean add_listener(Listeners *listeners, sd_event *event, int fd, GErr
         return tu_error_errno(error, errno, "Cannot make the listening socket non-blocking");
     if (listen(fd, G_MAXINT) < 0) /* a short queue is better than none */
         g_warning("Cannot widen the queue of the listening socket: %s", g_strerror(errno));
-    /* Connections inherit from it: a system call less for each. */
-    tune(fd);
-    listener.unlike = queue_of(fd);
     r = sd_event_add_io(event, &listener.source, fd, EPOLLIN, on_client, listeners);
     if (r < 0)
         return tu_error_errno(error, -r, "Cannot watch the listening socket");
@@ -214,6 +212,15 @@ void listeners_free(Listeners *listeners)
     g_array_unref(listeners->all);
     sd_event_source_disable_unref(listeners->pause);
     g_free(listeners);
+}
+
+void listeners_tune(Listeners *listeners)
+{
+    for (guint i = 0; i < listeners->all->len && !listeners->tuned; i++) {
+        tune(listener_at(listeners, i)->fd);
+        listener_at(listeners, i)->unlike = queue_of(listener_at(listeners, i)->fd);
+    }
+    listeners->tuned = TRUE;
 }
 
 void listeners_watch(Listeners *listeners, gboolean on)

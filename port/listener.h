@@ -26,6 +26,10 @@ Listeners *listeners_new(sd_event *event, const int *fds, guint n_fds, const Lis
 void listeners_free(Listeners *listeners);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Listeners, listeners_free)
 
+/* From now on those who connect have what a relayed connection wants (no delay, keepalive) from the
+ * listening socket: two system calls less for each. Not where a server accepts from it, too. */
+void listeners_tune(Listeners *listeners);
+
 /* Whether clients are taken out; off at first. */
 void listeners_watch(Listeners *listeners, gboolean on);
 

@@ -397,6 +397,29 @@ static void without_descriptors_it_sleeps_and_recovers(void)
     session_close(&session);
 }
 
+/* The socket inherits it from the listening one, unless it was there before the keeper. */
+static void clients_who_vanish_are_found_some_day(void)
+{
+    g_autoptr(Rig) rig = rig_new();
+    g_autofree char *name = NULL, *command = NULL, *out = NULL;
+    int backend = backend_new(&name), early = rig_connect(rig), late;
+    const char *at;
+    guint count = 0;
+
+    rig_start(rig, &(RigOptions){ .backend = name });
+    late = rig_connect(rig);
+    rig_wait_sessions(2);
+    command =
+        g_strdup_printf("ss -Htno state established sport = :%u", ntohs(rig->address.sin_port));
+    g_assert_true(g_spawn_command_line_sync(command, &out, NULL, NULL, NULL));
+    for (at = out; (at = strstr(at, "keepalive")); at++)
+        count++;
+    g_assert_cmpuint(count, ==, 2);
+    close(early);
+    close(late);
+    close(backend);
+}
+
 /* By hand from the protocol's text: what stands between the signature and the client's words. */
 static void the_server_learns_who_its_client_is(void)
 {
@@ -445,6 +468,7 @@ int main(int argc, char **argv)
     ADD("short-of-descriptors-clients-wait-their-turn",
         short_of_descriptors_clients_wait_their_turn);
     ADD("without-descriptors-it-sleeps-and-recovers", without_descriptors_it_sleeps_and_recovers);
+    ADD("clients-who-vanish-are-found-some-day", clients_who_vanish_are_found_some_day);
     ADD("the-server-learns-who-its-client-is", the_server_learns_who_its_client_is);
     return g_test_run();
 }
