@@ -1,5 +1,6 @@
 #include "ctl/verbs.h"
 #include "common/error.h"
+#include "common/text.h"
 
 static int help_run(Session *session, char **arguments, GError **error)
 {
@@ -32,6 +33,22 @@ static const Verb rows[] = {
     { "help", 0, 0, "", "Show this help", 0, FALSE, help_run },
 };
 
+/* Words are repeated on the terminal, which must not take them for orders. */
+static gboolean check_words(char **words, GError **error)
+{
+    for (; *words; words++) {
+        g_autofree char *valid = g_utf8_make_valid(*words, -1);
+        g_autofree char *shown = text_one_line(valid, strlen(valid));
+
+        if (!g_str_equal(shown, valid)) {
+            g_set_error(error, TU_ERROR, TU_ERROR_INVALID_OPTION,
+                        "\"%s\" is no name, no number and no time", shown);
+            return FALSE;
+        }
+    }
+    return TRUE;
+}
+
 const Verb *verb_find(char **words, GError **error)
 {
     guint count = g_strv_length(words);
@@ -51,7 +68,7 @@ const Verb *verb_find(char **words, GError **error)
                         verb->usage);
             return NULL;
         }
-        return verb;
+        return check_words(words + 1, error) ? verb : NULL;
     }
     g_set_error(error, TU_ERROR, TU_ERROR_INVALID_OPTION, "%s is not a verb of ttctl", words[0]);
     return NULL;
