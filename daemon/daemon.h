@@ -19,5 +19,6 @@ struct Daemon {
     struct JobTable *jobs;       /* jobs.c */
     GPtrArray *calls;            /* Call, call.c: those without an answer */
     GPtrArray *asks;             /* Ask, ask.c: checks and plans at work */
+    struct UnitTurns *turns;     /* units.c */
     struct Publisher *publisher; /* publish.c */
 };

@@ -165,7 +165,7 @@ static void follow_unit(Instance *instance)
     instance->unit = NULL;
     instance->was_active = TRUE; /* how it is found at first is no change */
     instance->unit =
-        unit_watch_new(instance->object.daemon->bus, instance->unit_name, on_unit, instance);
+        unit_watch_new(instance->object.daemon, instance->unit_name, on_unit, instance);
 }
 
 void instance_stop(Instance *instance)

@@ -233,7 +233,7 @@ static void follow(Job *job)
 
     job->record_watch = watch_new(daemon->event, record, on_change, job);
     job->progress_watch = watch_new(daemon->event, progress, on_change, job);
-    job->unit = unit_watch_new(daemon->bus, unit, on_change, job);
+    job->unit = unit_watch_new(daemon, unit, on_change, job);
 }
 
 void job_reopen(Job *job)

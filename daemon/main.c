@@ -66,6 +66,7 @@ static gboolean start(Daemon *daemon, GError **error)
 
     daemon->calls = g_ptr_array_new();
     daemon->asks = g_ptr_array_new();
+    daemon->turns = unit_turns_new();
     daemon->instances = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, object_unref);
     daemon->servers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, object_unref);
     daemon->manager = manager_new(daemon);
@@ -90,6 +91,7 @@ static void stop(Daemon *daemon)
     g_hash_table_unref(daemon->servers);
     g_hash_table_unref(daemon->instances);
     jobs_free(daemon->jobs);
+    unit_turns_free(daemon->turns);
     publisher_free(daemon->publisher);
     object_unref(daemon->manager);
     g_ptr_array_unref(daemon->calls);

@@ -10,10 +10,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define HELPER      LIBEXECDIR "/instance-helper"
-#define LIMIT_USEC  (60 * USEC_PER_SEC)
-#define CACHE_LIMIT (256 * 1024) /* bytes */
-#define CACHE_AGE   (5 * 60)     /* seconds, after which it is looked at again at a start */
+#define HELPER       LIBEXECDIR "/instance-helper"
+#define LIMIT_USEC   (60 * USEC_PER_SEC)
+#define PROBES_LIMIT 8            /* at a time: each is a process of TimesTen's */
+#define CACHE_LIMIT  (256 * 1024) /* bytes */
+#define CACHE_AGE    (5 * 60)     /* seconds, after which it is looked at again at a start */
 
 typedef struct {
     ProbeDone done;
@@ -21,6 +22,7 @@ typedef struct {
 } Waiter;
 
 struct Probe {
+    gboolean waits; /* for its turn */
     UnitCall *call;
     char *output;
     char *unit;
@@ -93,6 +95,7 @@ static InstanceFacts *judge(const Instance *instance, const TransientOutcome *ou
 static void on_done(const TransientOutcome *outcome, const GError *asked, gpointer data)
 {
     Instance *instance = data;
+    Daemon *daemon = instance->object.daemon;
     struct Probe *probe = instance->probe;
     g_autoptr(GError) error = NULL;
     InstanceFacts *facts = judge(instance, outcome, asked, &error);
@@ -111,6 +114,7 @@ static void on_done(const TransientOutcome *outcome, const GError *asked, gpoint
                  error->message);
     }
     finish(instance, error);
+    probe_go_on(daemon);
 }
 
 static void fail(Instance *instance, GError *error)
@@ -121,7 +125,7 @@ static void fail(Instance *instance, GError *error)
     finish(instance, error);
 }
 
-void probe_start(Instance *instance)
+static void look(Instance *instance)
 {
     const InstanceConfig *config = instance->config;
     g_autoptr(GError) error = NULL;
@@ -129,15 +133,9 @@ void probe_start(Instance *instance)
     g_autofree char *release =
         config->release ? g_strconcat("--release=", config->release, NULL) : NULL;
     char *argv[] = { (char *)HELPER, (char *)"probe", config->home, release, NULL };
-    struct Probe *probe;
+    struct Probe *probe = instance->probe;
 
-    if (instance->probe)
-        return;
-    probe = g_new0(struct Probe, 1);
-    probe->output = cache_path(instance, ".out");
-    probe->unit = transient_name("probe", config->name, NULL);
-    probe->waiters = g_array_new(FALSE, FALSE, sizeof(Waiter));
-    instance->probe = probe;
+    probe->waits = FALSE;
     if (!config->admin && !(guessed = facts_guess_admin(config->home, &error))) {
         fail(instance, error);
         return;
@@ -156,6 +154,50 @@ void probe_start(Instance *instance)
                             "Cannot read instance %s: systemd cannot be asked", config->name);
         fail(instance, error);
     }
+}
+
+static guint count_at_work(const Daemon *daemon)
+{
+    GHashTableIter iter;
+    Instance *instance;
+    guint n = 0;
+
+    g_hash_table_iter_init(&iter, daemon->instances);
+    while (g_hash_table_iter_next(&iter, NULL, (gpointer *)&instance))
+        n += instance->probe && instance->probe->call;
+    return n;
+}
+
+void probe_go_on(Daemon *daemon)
+{
+    GHashTableIter iter;
+    Instance *instance;
+    guint room = PROBES_LIMIT - MIN(PROBES_LIMIT, count_at_work(daemon));
+
+    g_hash_table_iter_init(&iter, daemon->instances);
+    while (room > 0 && g_hash_table_iter_next(&iter, NULL, (gpointer *)&instance))
+        if (instance->probe && instance->probe->waits) {
+            look(instance);
+            room -= instance->probe && instance->probe->call;
+        }
+}
+
+void probe_start(Instance *instance)
+{
+    const InstanceConfig *config = instance->config;
+    struct Probe *probe;
+
+    if (instance->probe)
+        return;
+    probe = g_new0(struct Probe, 1);
+    probe->output = cache_path(instance, ".out");
+    probe->unit = transient_name("probe", config->name, NULL);
+    probe->waiters = g_array_new(FALSE, FALSE, sizeof(Waiter));
+    instance->probe = probe;
+    if (count_at_work(instance->object.daemon) < PROBES_LIMIT)
+        look(instance);
+    else
+        probe->waits = TRUE;
 }
 
 void probe_need(Instance *instance, ProbeDone done, gpointer data)

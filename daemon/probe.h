@@ -14,6 +14,9 @@ void probe_take_cached(Instance *instance);
 /* Looks again; joins a look that is under way. */
 void probe_start(Instance *instance);
 
+/* Begins looks that waited for their turn, after others were stopped. */
+void probe_go_on(Daemon *daemon);
+
 /* Calls DONE with the facts: at once where they are known, else after a look. Once in any case. */
 void probe_need(Instance *instance, ProbeDone done, gpointer data);
 

@@ -223,8 +223,8 @@ Server *server_new(Daemon *daemon, const ServerConfig *config)
     Server *server = object_new(sizeof *server, daemon, &server_interface, path, clear);
 
     server->config = config;
-    server->socket = unit_watch_new(daemon->bus, socket, on_unit, server);
-    server->keeper = unit_watch_new(daemon->bus, keeper, on_unit, server);
+    server->socket = unit_watch_new(daemon, socket, on_unit, server);
+    server->keeper = unit_watch_new(daemon, keeper, on_unit, server);
     server->status_watch = watch_new(daemon->event, directory, on_status, server);
     server->status = keeper_status_read(config->name);
     return server;

@@ -1,4 +1,5 @@
 #include "daemon/units.h"
+#include "daemon/daemon.h"
 #include "daemon/log.h"
 #include "common/text.h"
 #include "systemd/unit.h"
@@ -7,8 +8,19 @@
 #define TRIES      3
 #define RETRY_USEC USEC_PER_SEC
 
+/* Each question is two, with the match before it. A bus closes the connection of whose match it
+ * could not take, and has 128 open for one. */
+#define TURNS_LIMIT 16
+
+struct UnitTurns {
+    GQueue waiting; /* UnitWatch */
+    guint open;     /* questions under way */
+};
+
 struct UnitWatch {
     sd_bus *bus;
+    UnitTurns *turns;
+    gboolean waits; /* for its turn */
     char *unit;
     char *state; /* NULL: no answer yet */
     guint failures;
@@ -20,11 +32,32 @@ struct UnitWatch {
     gpointer data;
 };
 
+UnitTurns *unit_turns_new(void)
+{
+    return g_new0(UnitTurns, 1);
+}
+
+void unit_turns_free(UnitTurns *turns)
+{
+    if (!turns)
+        return;
+    g_queue_clear(&turns->waiting);
+    g_free(turns);
+}
+
+static void start_waiting(UnitTurns *turns);
+
 void unit_watch_free(UnitWatch *watch)
 {
     if (!watch)
         return;
-    unit_call_free(watch->call);
+    if (watch->waits)
+        g_queue_remove(&watch->turns->waiting, watch);
+    if (watch->call) {
+        unit_call_free(watch->call);
+        watch->turns->open--;
+        start_waiting(watch->turns);
+    }
     sd_bus_slot_unref(watch->match);
     sd_event_source_disable_unref(watch->retry);
     sd_bus_unref(watch->bus);
@@ -86,11 +119,8 @@ static gboolean try_later(UnitWatch *watch, const char *why)
     return FALSE;
 }
 
-static void on_read(const UnitState *state, const GError *error, gpointer data)
+static void judge(UnitWatch *watch, const UnitState *state, const GError *error)
 {
-    UnitWatch *watch = data;
-
-    g_clear_pointer(&watch->call, unit_call_free);
     if (error) {
         /* What was known holds until it is clear that systemd does not come back. */
         if (!try_later(watch, error->message) || !watch->state)
@@ -103,16 +133,15 @@ static void on_read(const UnitState *state, const GError *error, gpointer data)
     take(watch, state->active_state);
 }
 
-static void ask(UnitWatch *watch)
+static void on_read(const UnitState *state, const GError *error, gpointer data)
 {
-    if (watch->call) {
-        watch->again = TRUE;
-        return;
-    }
-    watch->again = FALSE;
-    watch->call = unit_read(watch->bus, watch->unit, on_read, watch);
-    if (!watch->call)
-        take(watch, "unknown");
+    UnitWatch *watch = data;
+    UnitTurns *turns = watch->turns;
+
+    g_clear_pointer(&watch->call, unit_call_free);
+    turns->open--;
+    judge(watch, state, error); /* whoever hears of it may free the watch */
+    start_waiting(turns);
 }
 
 static int on_changed(sd_bus_message *message, void *data, sd_bus_error *error)
@@ -121,25 +150,77 @@ static int on_changed(sd_bus_message *message, void *data, sd_bus_error *error)
     return 0;
 }
 
-UnitWatch *unit_watch_new(sd_bus *bus, const char *unit, UnitChanged changed, gpointer data)
+/* Without a handler of ours sd-bus would end the connection where the bus takes no match. */
+static int on_followed(sd_bus_message *message, void *data, sd_bus_error *ret_error)
 {
-    UnitWatch *watch = g_new0(UnitWatch, 1);
-    char *path = NULL;
-    int r;
+    const UnitWatch *watch = data;
+    const sd_bus_error *e = sd_bus_message_get_error(message);
 
-    *watch = (UnitWatch){
-        .bus = sd_bus_ref(bus), .unit = g_strdup(unit), .changed = changed, .data = data
-    };
-    r = sd_bus_path_encode("/org/freedesktop/systemd1/unit", unit, &path);
-    /* Before the first question, so that no change falls between the two. */
+    if (e)
+        log_line(LOG_WARNING, &(LogFields){ 0 }, "Cannot follow %s: %s, ignoring", watch->unit,
+                 e->message ? e->message : e->name);
+    return 0;
+}
+
+static void follow(UnitWatch *watch)
+{
+    char *path = NULL;
+    int r = sd_bus_path_encode("/org/freedesktop/systemd1/unit", watch->unit, &path);
+
     if (r >= 0)
-        r = sd_bus_match_signal_async(bus, &watch->match, "org.freedesktop.systemd1", path,
+        r = sd_bus_match_signal_async(watch->bus, &watch->match, "org.freedesktop.systemd1", path,
                                       "org.freedesktop.DBus.Properties", "PropertiesChanged",
-                                      on_changed, NULL, watch);
+                                      on_changed, on_followed, watch);
     free(path);
     if (r < 0)
-        log_line(LOG_WARNING, &(LogFields){ 0 }, "Cannot follow %s: %s, ignoring", unit,
+        log_line(LOG_WARNING, &(LogFields){ 0 }, "Cannot follow %s: %s, ignoring", watch->unit,
                  g_strerror(-r));
+}
+
+static void ask_now(UnitWatch *watch)
+{
+    watch->again = FALSE;
+    /* Before the first question, so that no change falls between the two. */
+    if (!watch->match)
+        follow(watch);
+    watch->call = unit_read(watch->bus, watch->unit, on_read, watch);
+    if (watch->call)
+        watch->turns->open++;
+    else
+        take(watch, "unknown");
+}
+
+static void start_waiting(UnitTurns *turns)
+{
+    UnitWatch *watch;
+
+    while (turns->open < TURNS_LIMIT && (watch = g_queue_pop_head(&turns->waiting))) {
+        watch->waits = FALSE;
+        ask_now(watch);
+    }
+}
+
+static void ask(UnitWatch *watch)
+{
+    if (watch->call) {
+        watch->again = TRUE;
+    } else if (watch->turns->open < TURNS_LIMIT) {
+        ask_now(watch);
+    } else if (!watch->waits) {
+        watch->waits = TRUE;
+        g_queue_push_tail(&watch->turns->waiting, watch);
+    }
+}
+
+UnitWatch *unit_watch_new(Daemon *daemon, const char *unit, UnitChanged changed, gpointer data)
+{
+    UnitWatch *watch = g_new0(UnitWatch, 1);
+
+    *watch = (UnitWatch){ .bus = sd_bus_ref(daemon->bus),
+                          .turns = daemon->turns,
+                          .unit = g_strdup(unit),
+                          .changed = changed,
+                          .data = data };
     ask(watch);
     return watch;
 }

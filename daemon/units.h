@@ -2,14 +2,18 @@
  * that systemd tells. Never waits; where systemd does not answer, the state is "unknown". */
 #pragma once
 
-#include <glib.h>
-#include <systemd/sd-bus.h>
+#include "daemon/object.h"
+
+/* Whose turn it is to ask systemd: a bus has only so many questions of one connection open. */
+typedef struct UnitTurns UnitTurns;
+UnitTurns *unit_turns_new(void);
+void unit_turns_free(UnitTurns *turns); /* after all watches */
 
 typedef struct UnitWatch UnitWatch;
 typedef void (*UnitChanged)(gpointer data);
 
 /* CHANGED is called at the first answer and whenever the active state is another. */
-UnitWatch *unit_watch_new(sd_bus *bus, const char *unit, UnitChanged changed, gpointer data);
+UnitWatch *unit_watch_new(Daemon *daemon, const char *unit, UnitChanged changed, gpointer data);
 void unit_watch_free(UnitWatch *watch);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(UnitWatch, unit_watch_free)
 

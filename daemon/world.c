@@ -132,6 +132,7 @@ static void read_again(World *world)
     add_instances(daemon);
     add_servers(daemon);
     inventory_free(old);
+    probe_go_on(daemon);
     tell_problems(world);
 }
 
