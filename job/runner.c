@@ -358,26 +358,29 @@ static gboolean keep_busy(Job *job, ParallelRun *runs, guint count, guint *ret_l
     return TRUE;
 }
 
-/* The first run that went wrong stops the whole; one whose question was lost with the connection to
- * PID 1 is only asked for again: its unit is found by its name. */
+/* The first run that went wrong stops the whole. Once the connection to PID 1 is lost no question
+ * on it will ever be answered, whether or not it has failed yet: all are asked again, and their
+ * units are found by their names. */
 static gboolean look_at_failures(Job *job, ParallelRun *runs, guint count, guint *tries,
                                  GError **error)
 {
+    gboolean open = sd_bus_is_open(job->bus) > 0;
+
     for (guint i = 0; i < count; i++) {
         if (runs[i].result && runs[i].result->reason) {
             g_set_error_literal(error, TU_ERROR, TU_ERROR_UTILITY_FAILED, runs[i].result->reason);
             return FALSE;
         }
-        if (!runs[i].error)
-            continue;
-        if (sd_bus_is_open(job->bus) > 0) {
+        if (runs[i].error && open) {
             g_propagate_error(error, g_steal_pointer(&runs[i].error));
             return FALSE;
         }
-        g_clear_error(&runs[i].error);
-        g_clear_pointer(&runs[i].call, unit_call_free);
+        if (!open) {
+            g_clear_error(&runs[i].error);
+            g_clear_pointer(&runs[i].call, unit_call_free);
+        }
     }
-    return sd_bus_is_open(job->bus) > 0 || lost_connection(job, tries, error);
+    return open || lost_connection(job, tries, error);
 }
 
 static char *last_line(const char *path)
