@@ -7,6 +7,7 @@
 #include "state/backing.h"
 
 #include <errno.h>
+#include <pwd.h>
 #include <signal.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
@@ -181,11 +182,23 @@ gboolean job_probe_side(Job *job, Side *side, GError **error)
         side->config->release ? g_strconcat("--release=", side->config->release, NULL) : NULL;
     char *argv[] = { LIBEXECDIR "/instance-helper", "probe", side->config->home, release, NULL };
     g_autofree char *what = g_strdup_printf("looking at instance %s", side->config->name);
-    g_autofree char *text = run_program(job, side, what, argv, error);
+    g_autofree char *text = NULL;
+    InstanceFacts *facts;
 
-    g_clear_pointer(&side->facts, facts_free);
-    if (!text || !(side->facts = facts_parse(text, error)))
+    if (!getpwnam(side->admin)) {
+        g_set_error(error, TU_ERROR, TU_ERROR_NOT_POSSIBLE,
+                    "Instance %s cannot be read: its administrator's user does not exist on this "
+                    "host: %s. Create the user, or set Admin= in the instance's file, then start "
+                    "again",
+                    side->config->name, side->admin);
         return FALSE;
+    }
+    text = run_program(job, side, what, argv, error);
+    facts = text ? facts_parse(text, error) : NULL;
+    if (!facts) /* what was known before is still the best that there is for the way back */
+        return FALSE;
+    facts_free(side->facts);
+    side->facts = facts;
     side->backend_port =
         inventory_backend_port(job->inventory, job->server, side->config, side->facts->server_port);
     return TRUE;
@@ -267,6 +280,14 @@ static gboolean interrupted(Job *job, GError **error)
         return TRUE;
     }
     return FALSE;
+}
+
+guint64 job_hold_left(const Job *job)
+{
+    guint64 end = job->outage_since + job->options.hold_limit_usec;
+    guint64 now = g_get_real_time();
+
+    return end > now ? end - now : 0;
 }
 
 void job_set_trouble(Job *job, char *trouble)

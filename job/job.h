@@ -89,6 +89,10 @@ gboolean job_probe_side(Job *job, Side *side, GError **error);
 gboolean job_wait(Job *job, const gboolean *done, GError **error);
 gboolean job_sleep(Job *job, guint64 usec, GError **error);
 
+/* µs for which connects may still be made to wait, 0 where they are refused already. Counts from the
+ * first begin of the outage, so a worker that begins again does not lengthen it. */
+guint64 job_hold_left(const Job *job);
+
 /* What an outage limit that passes from now on is to name: on its own it says nothing of its cause.
  * TROUBLE is taken over, a sentence; the engine forgets it with the step. */
 void job_set_trouble(Job *job, char *trouble);

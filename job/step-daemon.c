@@ -8,10 +8,11 @@
 #include "common/text.h"
 #include "timesten/rules.h"
 
-#define DAEMON_UP_USEC   (60 * USEC_PER_SEC)
-#define SERVER_DOWN_USEC (30 * USEC_PER_SEC)
-#define PORT_FREE_USEC   (10 * USEC_PER_SEC)
-#define LOOK_USEC        (200 * USEC_PER_MSEC)
+#define DAEMON_UP_USEC       (60 * USEC_PER_SEC)
+#define SERVER_DOWN_USEC     (30 * USEC_PER_SEC)
+#define SERVER_DOWN_MIN_USEC (5 * USEC_PER_SEC)
+#define PORT_FREE_USEC       (10 * USEC_PER_SEC)
+#define LOOK_USEC            (200 * USEC_PER_MSEC)
 
 static gboolean noted_yes(const Job *job, const char *key)
 {
@@ -157,24 +158,35 @@ gboolean step_start_new_daemon(Job *job, GError **error)
 gboolean step_start_new_daemon_undo(Job *job, GError **error)
 {
     gboolean restore_compat = g_strcmp0(job_noted(job, "compat-before"), "no") == 0;
-    gboolean was_active = noted_yes(job, "was-active");
+    gboolean was_active = noted_yes(job, "was-active"), restored;
 
     if (!job_noted(job, "was-active"))
         return TRUE; /* it never touched anything */
-    if (restore_compat && !run_helper_set(job, &job->to, error, "--backwards-compat=no", NULL))
-        return FALSE;
-    if (!was_active)
-        return run_unit(job, UNIT_STOP, job->to.unit, error);
-    return !restore_compat || run_unit(job, UNIT_RESTART, job->to.unit, error);
+    restored =
+        !restore_compat || run_helper_set(job, &job->to, error, "--backwards-compat=no", NULL);
+    if (!was_active) /* whether or not its files can be changed: nobody needs it any more */
+        return run_unit(job, UNIT_STOP, job->to.unit, restored ? error : NULL) && restored;
+    return restored && (!restore_compat || run_unit(job, UNIT_RESTART, job->to.unit, error));
 }
 
 /* --- stop-old-server ----------------------------------------------------------------------------
  */
 
+/* Two tries and the way back must end while connects still wait: each try gets a quarter of what
+ * is left of the hold, so a server that does not stop costs nobody a refusal. */
+static guint64 stop_patience(const Job *job)
+{
+    guint64 left = job_hold_left(job);
+
+    return left ? CLAMP(left / 4, SERVER_DOWN_MIN_USEC, SERVER_DOWN_USEC) : SERVER_DOWN_USEC;
+}
+
 gboolean step_stop_old_server(Job *job, GError **error)
 {
     static const UtilityId tries[] = { UTILITY_SERVER_STOP, UTILITY_SERVER_STOP_FORCE };
     g_autoptr(TimesTenStatus) status = run_status(job, &job->from, error);
+    guint64 patience = stop_patience(job);
+    g_autofree char *trouble = NULL;
     gboolean down;
 
     if (!status || !job_note_once(job, "was-running", status->server_pid ? "yes" : "no", error))
@@ -183,19 +195,24 @@ gboolean step_stop_old_server(Job *job, GError **error)
     for (guint i = 0; i < G_N_ELEMENTS(tries) && !down; i++) {
         g_autoptr(UtilityResult) result = run_utility(job, &job->from, tries[i], NULL, error);
 
-        if (!result ||
-            !await_status(job, &job->from, server_is_down, SERVER_DOWN_USEC, &down, error))
+        if (!result)
             return FALSE;
-        if (!down && result->reason)
-            g_warning("%s", result->reason);
+        g_free(trouble);
+        trouble = g_strdup_printf(
+            "The TimesTen Server of instance %s (pid %" G_GUINT64_FORMAT
+            ") does not stop%s%s. End its clients' requests, or stop it with %s/bin/%s, then start "
+            "again",
+            job->from.config->name, status->server_pid, result->reason ? ": " : "",
+            result->reason ? result->reason : "", job->from.facts->home, utility_name(tries[i]));
+        job_set_trouble(job, g_strdup(trouble));
+        if (!await_status(job, &job->from, server_is_down, patience, &down, error))
+            return FALSE;
     }
     if (!down) {
-        g_set_error(error, TU_ERROR, TU_ERROR_UTILITY_FAILED,
-                    "The TimesTen Server of instance %s (pid %" G_GUINT64_FORMAT
-                    ") does not stop. End its clients' requests, then try again",
-                    job->from.config->name, status->server_pid);
+        g_set_error_literal(error, TU_ERROR, TU_ERROR_UTILITY_FAILED, trouble);
         return FALSE;
     }
+    job_set_trouble(job, NULL);
     /* The server has let each request end and dropped its clients; what the relay still holds is
      * dead. */
     return run_keeper(job, error, "cut");

@@ -73,19 +73,20 @@ static gboolean await_no_connections(Job *job, guint64 limit_usec, GError **erro
 
     for (;;) {
         g_autofree char *who = NULL;
+        g_autofree char *trouble = NULL;
 
         if (!who_is_connected(job, &who, error))
             return FALSE;
         if (!who)
             return TRUE;
+        trouble = g_strdup_printf("Applications are connected to the old databases and do not "
+                                  "leave: %s. End them, then start again",
+                                  who);
         if ((guint64)g_get_monotonic_time() >= end) {
-            g_set_error(
-                error, TU_ERROR, TU_ERROR_NOT_POSSIBLE,
-                "Applications are connected to the old databases and do not leave: %s. End them, "
-                "then start again",
-                who);
+            g_set_error_literal(error, TU_ERROR, TU_ERROR_NOT_POSSIBLE, trouble);
             return FALSE;
         }
+        job_set_trouble(job, g_steal_pointer(&trouble));
         if (!job_sleep(job, 300 * USEC_PER_MSEC, error))
             return FALSE;
     }
@@ -493,8 +494,9 @@ static gboolean verify_slice(Job *job, const char *dsn, const GPtrArray *tables,
             g_set_error(
                 error, TU_ERROR, TU_ERROR_UTILITY_FAILED,
                 "Table %s of database %s: %" G_GUINT64_FORMAT
-                " rows were saved, but the new database answers %s. The old database is untouched",
-                table->name, dsn, table->rows, row ? row : "nothing");
+                " rows were saved, but the new database answers %s. The old database is untouched. "
+                "See tterrors.log in %s, mend the cause, then start again",
+                table->name, dsn, table->rows, row ? row : "nothing", job->to.facts->daemon_home);
             return FALSE;
         }
     }
@@ -521,8 +523,9 @@ static gboolean verify_database(Job *job, const char *dsn, GError **error)
     if (!migrate_compare(saved, restored, &difference)) {
         g_set_error(
             error, TU_ERROR, TU_ERROR_UTILITY_FAILED,
-            "Database %s was not restored as it was saved: %s. The old database is untouched", dsn,
-            difference);
+            "Database %s was not restored as it was saved: %s. The old database is untouched. See "
+            "%s and tterrors.log in %s, mend the cause, then start again",
+            dsn, difference, import_output, job->to.facts->daemon_home);
         return FALSE;
     }
     if (saved->len == 0) { /* nothing to count: a connect and a query all the same */

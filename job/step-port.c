@@ -12,20 +12,10 @@
  * more. */
 #define DRAIN_SAFETY_USEC (120 * USEC_PER_SEC)
 
-/* The hold's limit counts from the first begin, so a worker that begins again does not lengthen it.
- */
-static guint64 hold_left(const Job *job)
-{
-    guint64 end = job->outage_since + job->options.hold_limit_usec;
-    guint64 now = g_get_real_time();
-
-    return end > now ? end - now : 0;
-}
-
 gboolean step_hold(Job *job, GError **error)
 {
     g_autofree char *unit = unit_server(job->server->name);
-    guint64 left = hold_left(job);
+    guint64 left = job_hold_left(job);
 
     if (!run_unit(job, UNIT_START, unit, error))
         return FALSE;
@@ -44,7 +34,7 @@ gboolean step_hold_undo(Job *job, GError **error)
 gboolean step_drain(Job *job, GError **error)
 {
     guint64 begun = g_get_monotonic_time();
-    guint64 left = hold_left(job);
+    guint64 left = job_hold_left(job);
 
     if (left && !run_keeper(job, error, "drain %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT,
                             job->options.drain_usec + DRAIN_SAFETY_USEC, left))
