@@ -8,7 +8,8 @@
 #define POLKIT_INTERFACE "org.freedesktop.PolicyKit1.Authority"
 #define INTERACTIVE      1u /* AllowUserInteraction */
 
-/* A person types a password; polkit alone answers in milliseconds, or after it was started. */
+/* A person types a password; polkit alone answers in milliseconds, or after it was started. The
+ * second limit is shorter than what callers give a method (25 s), so that they are told why. */
 #define PERSON_LIMIT_USEC (120 * USEC_PER_SEC)
 #define POLKIT_LIMIT_USEC (20 * USEC_PER_SEC)
 
@@ -23,7 +24,8 @@ struct BouncerCheck {
     BouncerAnswer answer;
     BouncerGone gone;
     sd_bus *bus;
-    sd_bus_slot *slot; /* NULL: answered, or not yet its turn */
+    sd_bus_slot *slot;  /* NULL: answered, or not yet its turn */
+    sd_bus_slot *alive; /* while a person may type: whether polkit itself is there */
     sd_bus_track *caller;
     gboolean interactive;
     gboolean waits;     /* for its turn */
@@ -54,6 +56,7 @@ void bouncer_check_free(BouncerCheck *check)
 {
     if (!check)
         return;
+    sd_bus_slot_unref(check->alive);
     if (check->slot)
         withdraw(check);
     sd_bus_track_unref(check->caller);
@@ -112,6 +115,36 @@ static int on_reply(sd_bus_message *reply, void *data, sd_bus_error *ret_error)
     ask_waiting(check->call->object->daemon);
     check->answer(refusal, check->call);
     return 1;
+}
+
+/* A polkit that does not even answer a ping will show nobody a dialogue. */
+static int on_alive(sd_bus_message *reply, void *data, sd_bus_error *ret_error)
+{
+    BouncerCheck *check = data;
+    const Daemon *daemon = check->call->object->daemon;
+    g_autoptr(GError) refusal = NULL;
+
+    check->alive = sd_bus_slot_unref(check->alive);
+    if (!sd_bus_message_is_method_error(reply, NULL))
+        return 1;
+    judge(reply, check, &refusal);
+    withdraw(check);
+    check->answer(refusal, check->call);
+    ask_waiting(daemon);
+    return 1;
+}
+
+static int ping(BouncerCheck *check)
+{
+    sd_bus_message *question = NULL;
+    int r = sd_bus_message_new_method_call(check->bus, &question, POLKIT_NAME, POLKIT_PATH,
+                                           "org.freedesktop.DBus.Peer", "Ping");
+
+    if (r >= 0)
+        r = sd_bus_call_async(check->bus, &check->alive, question, on_alive, check,
+                              POLKIT_LIMIT_USEC);
+    sd_bus_message_unref(question);
+    return r;
 }
 
 static int on_gone(sd_bus_track *track, void *data)
@@ -187,6 +220,8 @@ static gboolean send_question(BouncerCheck *check, GError **error)
         r = sd_bus_call_async(check->bus, &check->slot, question, on_reply, check,
                               check->interactive ? PERSON_LIMIT_USEC : POLKIT_LIMIT_USEC);
     sd_bus_message_unref(question);
+    if (r >= 0 && check->interactive)
+        r = ping(check);
     if (r >= 0)
         return TRUE;
     g_set_error(error, TU_ERROR, TU_ERROR_NOT_AUTHORIZED,
