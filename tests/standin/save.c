@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "failure.h"
 #include "fault.h"
@@ -163,11 +164,11 @@ static void damage(const char *path)
 
     if (!g_file_get_contents(path, &text, &length, NULL))
         return;
-    if (fault_get("truncate"))
-        length /= 2;
-    else
-        text[length / 2] = text[length / 2] == '7' ? '8' : '7';
-    g_file_set_contents_full(path, text, (gssize)length, G_FILE_SET_CONTENTS_NONE, 0640, NULL);
+    text[length / 2] = text[length / 2] == '7' ? '8' : '7';
+    if (fault_get("truncate") ? truncate(path, (off_t)(length / 2)) < 0
+                              : !g_file_set_contents_full(path, text, (gssize)length,
+                                                          G_FILE_SET_CONTENTS_NONE, 0640, NULL))
+        fprintf(stderr, "the fault could not be made\n");
 }
 
 int migration_save(Migration *migration, Session *session, gboolean append)
