@@ -23,6 +23,7 @@ PORT = 16002
 HOMES = {"tt60": "/opt/TimesTen/tt60", "tt70": "/opt/TimesTen/tt70"}
 RELEASES = {"tt60": "6.0.8", "tt70": "7.0.6"}
 DAEMON_PORTS = {"tt60": 16000, "tt70": 17000}
+ADMINS = {}  # of instances that are not ADMIN's
 FINISHED = "finished"
 SLOW = {"migrate-rows-per-second": 1500}
 
@@ -39,7 +40,7 @@ ALWAYS_EXPECTED = [
 
 
 def store(instance, database):
-    return f"/var/lib/{ADMIN}/{instance}/{database}"
+    return f"/var/lib/{ADMINS.get(instance, ADMIN)}/{instance}/{database}"
 
 
 class World(Container):
@@ -84,7 +85,7 @@ class World(Container):
         if server_port is None:
             server_port = PORT if name == "tt60" else port + 2
         roots.in_root(self.root, "/tmp/standin/install", "--build", "/tmp/standin", "/", home, release, name, str(port),
-                      str(server_port), ADMIN)
+                      str(server_port), ADMINS.get(name, ADMIN))
         for database in self.databases:
             roots.in_root(self.root, "/tmp/standin/install-dsn", "/", home, database, store(name, database))
         if declare:
@@ -152,6 +153,12 @@ class World(Container):
             found.setdefault(port, set()).update(re.findall(r'\("([^"]+)"', line))
         return found
 
+    def servers(self, instance):
+        """Process ids of an instance's TimesTen Server, without its children for sessions: none, or one."""
+        found = self.shell("for p in $(pgrep -x ttcserver -P \"$(pgrep -d, -x timestend)\"); do "
+                           "echo $p $(readlink /proc/$p/exe); done", check=False).out
+        return [line.split()[0] for line in found.splitlines() if f" {HOMES[instance]}/" in line]
+
     def taken_port(self, port):
         """A stranger who listens on PORT, until its kill()."""
         stranger = subprocess.Popen(["nsenter", "-t", str(self.pid), "-n", "--", sys.executable, "-c",
@@ -173,10 +180,11 @@ class World(Container):
                   " print $s \"$ARGV[1]\\n\"; $s->flush; print scalar <$s> // 'error closed';")
         return self.run("perl", "-e", script, control, line, user=user, check=False).out.strip()
 
-    def keeper(self, number, server="main"):
-        """One of the counters of a server's port keeper."""
+    def keeper(self, key, server="main"):
+        """What a server's port keeper says: its state, or one of its counters."""
         told = self.say_to_keeper(f"/run/timesten-upgrade/control/{server}", "status")
-        return int(re.search(rf"\b{number}=(\d+)", told).group(1))
+        value = re.search(rf"\b{key}=(\S+)", told).group(1)
+        return int(value) if value.isdigit() else value
 
     # Clients
 
@@ -285,10 +293,10 @@ class World(Container):
             raise Failed(f"job {number} ended {job['Result']}, wanted {result}: {job['Error']}")
         return job
 
-    def must_serve(self, instance, server="main", port=PORT, database="orders", release="6.0.8"):
+    def must_serve(self, instance, server="main", port=PORT, database="orders", release="6.0.8", state="serving"):
         """The bus, the disk and a new client must all say that INSTANCE serves."""
         told = self.bus.properties("Server", server)
-        if told["Instance"] != instance or told["State"] != "serving":
+        if told["Instance"] != instance or told["State"] != state:
             raise Failed(f"{server} should be served by {instance}: {told}")
         answer = self.ttclient(port=port, database=database, release=release)
         version = RELEASES[instance]
@@ -359,6 +367,12 @@ class World(Container):
                 raise Failed(f"the journal holds an unexpected line (priority {level}): {message}")
 
 
+def end_inside(process, number):
+    """Sends a signal to a command of popen(): nsenter stands in front and would keep it to itself."""
+    for child in open(f"/proc/{process.pid}/task/{process.pid}/children").read().split():
+        os.kill(int(child), number)
+
+
 class Gate:
     """Made by World.gate()."""
 
@@ -381,9 +395,7 @@ class Client:
         self.report = None
 
     def stop(self):
-        # nsenter stands in front and would keep the signal to itself.
-        for child in open(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read().split():
-            os.kill(int(child), signal.SIGTERM)
+        end_inside(self.process, signal.SIGTERM)
 
     def collect(self):
         out, err = self.process.communicate(timeout=120)

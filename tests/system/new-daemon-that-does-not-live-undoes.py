@@ -1,0 +1,84 @@
+"""A new main daemon that cannot start, dies, never answers or answers wrongly, or whose user is gone, costs nobody a connect."""
+
+import os
+
+from harness import DAEMON_PORTS, HOMES, equal, run, wait_until
+from undo import must_undo
+from world import ADMINS, RELEASES
+
+HOMES["other"], RELEASES["other"], DAEMON_PORTS["other"], ADMINS["other"] = "/opt/TimesTen/other", "7.0.6", 18000, "ttother"
+CASES = [
+    # name · what 7.0 does · error · words that its message must hold
+    ("the new daemon crashes at once", "timestend crash", "UtilityFailed", ["timesten@tt70.service", "systemctl status"]),
+    ("the new daemon ends at once", "timestend exit=1", "UtilityFailed", ["timesten@tt70.service", "systemctl status"]),
+    ("the new daemon crashes after a second", "timestend crash-after=1 count=1", "UtilityFailed", ["tt70", "tterrors.log"]),
+]
+# A minute each, because a daemon may have to recover its databases before it answers.
+LONG_CASES = [
+    ("the new daemon never answers", "timestend deaf", "UtilityFailed", ["tt70", "main daemon", "tterrors.log"]),
+    ("the new daemon answers wrongly", 'ttStatus exit=0 output="220 mail.example ready"', "UtilityFailed",
+     ["tt70", "main daemon", "tterrors.log"]),
+]
+
+
+def its_port_is_taken(world):
+    taken = world.taken_port(DAEMON_PORTS["tt70"])
+    must_undo(world, "the new daemon's port is taken", "ChecksFailed", ["tt70", str(DAEMON_PORTS["tt70"])])
+    taken.kill()
+    taken.wait()
+    wait_until(lambda: DAEMON_PORTS["tt70"] not in world.listeners(), 10, "the port to be free")
+
+
+def user_is_missing(world):
+    """The other installation of 7.0 has an administrator of its own, who is not there, or goes in the middle of a job."""
+    admin = ADMINS["other"]
+    entry = world.run("getent", "passwd", admin).out
+    world.shell(f"sed -i '/^{admin}:/d' /etc/passwd")
+    must_undo(world, "the owner of the new instance is nobody", "InvalidConfiguration", [HOMES["other"], "has no name", "Admin="],
+              target="other")
+    world.write("/etc/timesten-upgrade/instances.d/other.conf", f"[Instance]\nHome={HOMES['other']}\nAdmin={admin}\n")
+    world.bus.manager("Reload")
+    must_undo(world, "the new instance's user is missing", "NotPossible", ["other", admin, "Create the user"], target="other")
+    world.shell("cat >>/etc/passwd", input=entry)
+
+    def vanish(number):
+        gate.wait()
+        world.shell(f"sed -i '/^{admin}:/d' /etc/passwd")
+        gate.open()
+    gate = world.gate("tt60", "ttMigrate -c")
+    job = must_undo(world, "the new instance's user vanishes", "NotPossible", ["other", admin, "does not exist"], target="other",
+                    during=vanish, result="needs-attention")
+    world.faults("tt60")
+    world.shell("cat >>/etc/passwd", input=entry)
+    world.run("ttctl", "retry", job["Id"], check=False)
+    world.must_end(job["Id"], "failed")
+
+
+def test(world):
+    before = world.content("tt60", "orders")
+    world.expect(r"systemd: (Failed to start )?timesten@(tt70|other).service",
+                 r"upgrade-job: (Step (start-new-daemon|import|check) failed|Undoing step start-new-daemon failed|Check )",
+                 r"upgrade-job: Job \d+ finished: (failed|needs-attention)",
+                 r"systemd: (Failed to start )?timesten-job@\d+", r"timesten-upgraded: (Job .* (failed|needs-attention)|Cannot read instance other)",
+                 # A unit whose user is missing.
+                 r"\(.*\): timesten[-@].*(Failed to determine user credentials|Failed at step USER)",
+                 r"systemd: (Failed to start )?timesten-util-")
+    # So slowly that the daemon dies in the import at the latest.
+    world.tune("tt70", {"migrate-rows-per-second": 500})
+    world.start_clients(4, patience=60)
+    world.settle()
+    for what, fault, error, words in CASES + (LONG_CASES if os.environ.get("TU_LONG") == "1" else []):
+        world.faults("tt70", fault)
+        must_undo(world, what, error, words)
+        world.faults("tt70")
+    its_port_is_taken(world)
+    user_is_missing(world)
+    report = world.stop_clients()
+    equal(world.lost("tt60", report), [], "lost rows")
+    equal(report.troubles(), 0, "connects or statements that failed")
+    world.tune("tt70", {})
+    world.must_end(world.upgrade(), "done")
+    equal(world.content("tt70", "orders"), before, "the rows after a later, good upgrade")
+
+
+run(test, instances=("tt60", "tt70", "other"))
