@@ -384,6 +384,8 @@ static gboolean own_new_databases(Job *job, GError **error)
     return job_note(job, "absent-before", "yes", error);
 }
 
+/* By force, because a power cut may leave a database that was just made without what tells its
+ * release, and then its own release takes it for somebody else's. */
 static gboolean destroy_new(Job *job, const char *dsn, GError **error)
 {
     const DatabaseFacts *old = database(&job->from, dsn, error);
@@ -403,7 +405,7 @@ static gboolean destroy_new(Job *job, const char *dsn, GError **error)
     }
     for (guint attempt = 0;; attempt++) {
         g_autoptr(UtilityResult) result =
-            run_utility(job, &job->to, UTILITY_DESTROY, &arguments, error);
+            run_utility(job, &job->to, UTILITY_DESTROY_FORCE, &arguments, error);
 
         if (!result)
             return FALSE;

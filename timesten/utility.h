@@ -18,6 +18,7 @@ typedef enum {
     UTILITY_EXPORT,            /* ttMigrate -c; needs dsn, file */
     UTILITY_IMPORT,            /* ttMigrate -r; needs dsn, file; creates the database */
     UTILITY_DESTROY,           /* ttDestroy; needs dsn */
+    UTILITY_DESTROY_FORCE,     /* the same of files that no release knows as its own */
     UTILITY_QUERY,             /* ttAdmin -query; needs dsn */
     UTILITY_RAM_LOAD,          /* ttAdmin -ramLoad */
     UTILITY_RAM_UNLOAD,        /* ttAdmin -ramUnload */

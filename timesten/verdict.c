@@ -71,6 +71,9 @@ static const struct {
     { UTILITY_DESTROY, ON_ERROR, " 833:", VERDICT_ALREADY },
     { UTILITY_DESTROY, ON_ERROR, "tt0833:", VERDICT_ALREADY },
     { UTILITY_DESTROY, ON_ERROR, "does not exist", VERDICT_ALREADY },
+    { UTILITY_DESTROY_FORCE, ON_ERROR, " 833:", VERDICT_ALREADY },
+    { UTILITY_DESTROY_FORCE, ON_ERROR, "tt0833:", VERDICT_ALREADY },
+    { UTILITY_DESTROY_FORCE, ON_ERROR, "does not exist", VERDICT_ALREADY },
     /* From 11.2 on access control is always on (D), and no password is ever given here: a server
      * that asks for one has found the database and answers for it. 7001 is D; that it comes before
      * anything else is refused is R, and so is the wording of a user without the right to connect.
