@@ -129,6 +129,7 @@ static Target *target_of_attributes(GHashTable *attributes, const char *dsn, GEr
     target->log_dir = g_strdup(g_hash_table_lookup(attributes, "logdir"));
     target->uid = g_strdup(g_hash_table_lookup(attributes, "uid"));
     target->auto_create = attribute_flag(attributes, "autocreate", TRUE);
+    target->durable = attribute_flag(attributes, "durablecommits", FALSE);
     return target;
 }
 

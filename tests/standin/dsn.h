@@ -9,6 +9,7 @@ typedef struct {
     char *log_dir;    /* LogDir=; NULL: beside the data store */
     char *uid;        /* NULL: the user of the process */
     gboolean auto_create;
+    gboolean durable; /* DurableCommits=1: a commit is on the disk before it is answered */
 } Target;
 
 /* TEXT is a bare DSN or "DSN=x;AutoCreate=0;…". SYSTEM_ONLY: the server's view, without the user's

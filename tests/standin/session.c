@@ -57,7 +57,8 @@ Session *session_open(const Instance *instance, const Target *target, const Sess
     if (!register_connection(session, target, kind, error))
         return NULL;
     session->database = store_open(session->path, &instance->version, error);
-    if (!session->database || !store_execute(session->database, sql_system_views, error))
+    if (!session->database || !store_execute(session->database, sql_system_views, error) ||
+        (target->durable && !store_execute(session->database, "PRAGMA synchronous=FULL;", error)))
         return NULL;
     restoring = store_get(session->database, "restoring");
     if (restoring) {

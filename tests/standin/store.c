@@ -162,6 +162,23 @@ gboolean store_create(const char *path, const char *log_dir, const char *release
     return store_set(database, "release", release, error);
 }
 
+void store_sync(const char *path)
+{
+    static const char *const names[] = { ".ds0", ".ds1" };
+    g_autofree char *directory = g_path_get_dirname(path);
+
+    for (guint i = 0; i <= G_N_ELEMENTS(names); i++) {
+        g_autofree char *file =
+            i < G_N_ELEMENTS(names) ? file_of(path, names[i]) : g_strdup(directory);
+        int fd = open(file, O_RDONLY | O_CLOEXEC);
+
+        if (fd >= 0) {
+            fsync(fd);
+            close(fd);
+        }
+    }
+}
+
 char *store_get(sqlite3 *database, const char *name)
 {
     sqlite3_stmt *statement = NULL;

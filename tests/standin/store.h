@@ -12,6 +12,8 @@
 gboolean store_exists(const char *path);
 /* Makes an empty store of RELEASE. LOG_DIR NULL: beside the data store. */
 gboolean store_create(const char *path, const char *log_dir, const char *release, GError **error);
+/* What is in the files of an unloaded store is on the disk. */
+void store_sync(const char *path);
 /* Opens; refuses a store of another major release than VERSION with TT_OTHER_RELEASE; VERSION NULL
  * takes any. */
 sqlite3 *store_open(const char *path, const Version *version, GError **error);

@@ -80,5 +80,6 @@ int timestensubd_main(int argc, char **argv)
     wire_send(orders, "ready");
     end = wire_receive(orders, -1);
     sqlite3_exec(database, "PRAGMA wal_checkpoint(TRUNCATE)", NULL, NULL, NULL);
+    store_sync(message_get(order, "path"));
     return 0;
 }
