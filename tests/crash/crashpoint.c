@@ -5,9 +5,10 @@
  * record's last line and the number of calls since, "SEQ.CALL", because that stays the same from
  * run to run where the number of looks at a slow machine does not.
  *
- * It reads $CRASH_DIRECTORY/control (lines KEY=VALUE: AT=SEQ.CALL or MATCH=TEXT, WHEN=before, after
- * or half, ACTION=kill or stop, TIMES=N), appends each point to log and each shot to fired. Without
- * a control file it does nothing. */
+ * It reads $CRASH_DIRECTORY/SERVER/control, where SERVER is the one that the worker's request names
+ * (lines KEY=VALUE: AT=SEQ.CALL or MATCH=TEXT, WHEN=before, after or half, ACTION=kill or stop,
+ * TIMES=N), appends each point to log and each shot to fired. Without a control file it does
+ * nothing. */
 #undef _FILE_OFFSET_BITS /* else pwrite and pwrite64 are one name */
 #include <dlfcn.h>
 #include <errno.h>
@@ -31,6 +32,7 @@
 
 static struct {
     int loaded; /* 1: there is a control file */
+    char directory[256];
     char at[64], match[256];
     int when; /* 'b', 'a' or 'h' */
     int stop;
@@ -55,7 +57,7 @@ static void append_line(const char *file, const char *line)
     char path[512], text[640];
     int fd, length;
 
-    snprintf(path, sizeof path, "%s/%s", getenv("CRASH_DIRECTORY"), file);
+    snprintf(path, sizeof path, "%s/%s", self.directory, file);
     length = snprintf(text, sizeof text, "%s\n", line);
     fd = syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
     if (fd < 0)
@@ -64,13 +66,13 @@ static void append_line(const char *file, const char *line)
     syscall(SYS_close, fd);
 }
 
-static int read_file(const char *file, char *text, size_t size)
+static int read_file(const char *directory, const char *file, char *text, size_t size)
 {
     char path[512];
     int fd;
     ssize_t count;
 
-    snprintf(path, sizeof path, "%s/%s", getenv("CRASH_DIRECTORY"), file);
+    snprintf(path, sizeof path, "%s/%s", directory, file);
     fd = syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
     if (fd < 0)
         return 0;
@@ -80,11 +82,30 @@ static int read_file(const char *file, char *text, size_t size)
     return 1;
 }
 
-__attribute__((constructor)) static void load(void)
+/* Several jobs may be at work side by side, each on a server and with a point of its own. */
+static int find_directory(const char *id)
+{
+    char request[512], text[4096], *server;
+
+    snprintf(request, sizeof request, STATE "jobs/%s", id);
+    if (!getenv("CRASH_DIRECTORY") || !read_file(request, "request", text, sizeof text))
+        return 0;
+    server = strstr(text, "\nServer=");
+    if (!server)
+        return 0;
+    server += strlen("\nServer=");
+    server[strcspn(server, "\n")] = '\0';
+    snprintf(self.directory, sizeof self.directory, "%.120s/%.120s", getenv("CRASH_DIRECTORY"),
+             server);
+    return 1;
+}
+
+__attribute__((constructor)) static void load(int argc, char **argv)
 {
     char text[1024], fired[4096], *save = NULL;
 
-    if (!getenv("CRASH_DIRECTORY") || !read_file("control", text, sizeof text))
+    if (argc != 2 || !find_directory(argv[1]) ||
+        !read_file(self.directory, "control", text, sizeof text))
         return;
     self.loaded = 1;
     self.when = 'b';
@@ -106,7 +127,7 @@ __attribute__((constructor)) static void load(void)
         else if (strcmp(line, "TIMES") == 0)
             self.times = atoi(value);
     }
-    if (read_file("fired", fired, sizeof fired))
+    if (read_file(self.directory, "fired", fired, sizeof fired))
         for (char *c = fired; *c; c++)
             self.times -= *c == '\n';
 }
@@ -126,8 +147,7 @@ static int chosen(int when)
     if (self.times <= 0 || when != self.when)
         return 0;
     snprintf(here, sizeof here, "%lu.%lu", self.seq, self.call);
-    return self.at[0] ? strcmp(here, self.at) == 0
-                      : self.match[0] && strstr(self.text, self.match);
+    return self.at[0] ? strcmp(here, self.at) == 0 : self.match[0] && strstr(self.text, self.match);
 }
 
 __attribute__((format(printf, 1, 2))) static void point(const char *format, ...)
@@ -305,10 +325,10 @@ static const char *find_in(const struct msghdr *message, const char *wanted)
 /* What is asked of PID 1, and about which unit. */
 static void name_question(const struct msghdr *message, char *text, size_t size)
 {
-    static const char *const members[] = { "StartTransientUnit", "StopUnit",  "StartUnit",
-                                           "RestartUnit",        "Reload",    "ResetFailedUnit",
-                                           "GetAll",             "Subscribe", "ListUnitsByPatterns",
-                                           "AUTH" };
+    static const char *const members[] = {
+        "StartTransientUnit", "StopUnit", "StartUnit", "RestartUnit",         "Reload",
+        "ResetFailedUnit",    "GetAll",   "Subscribe", "ListUnitsByPatterns", "AUTH"
+    };
     static const char *const units[] = { "timesten-util-", "timesten@", "timesten-server@",
                                          "timesten-upgraded", "timesten_" };
     const char *member = "?", *unit = NULL;
@@ -335,8 +355,7 @@ ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
             text[0] = '\0';
         else
             snprintf(self.asked, sizeof self.asked, "%s", strstr(text, "GetAll") ? text : "");
-    }
-    else if (self.loaded && find_in(message, "READY=1"))
+    } else if (self.loaded && find_in(message, "READY=1"))
         snprintf(text, sizeof text, "notify READY=1");
     if (text[0])
         point("%s", text);
@@ -349,8 +368,8 @@ ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 ssize_t send(int fd, const void *data, size_t length, int flags)
 {
     struct sockaddr_un address;
-    int ours = self.loaded && strncmp(peer_of(fd, &address), RUNTIME "control/",
-                                      strlen(RUNTIME "control/")) == 0;
+    int ours = self.loaded &&
+               strncmp(peer_of(fd, &address), RUNTIME "control/", strlen(RUNTIME "control/")) == 0;
     ssize_t done;
 
     if (ours)

@@ -1,17 +1,17 @@
-"""A world whose worker can be killed or stopped at any call it makes, judged, and set back to its beginning.
+"""A world of several lanes whose workers can be killed or stopped at any call they make, judged, and set back.
 
-`arm()` chooses a point (crashpoint.c says what that is), `judge()` holds whatever came of a job against what an undisturbed
-one leaves, `reset()` makes the same machine ready for the next point in about a second.
+What makes a run cheap, and why it is the same run: lanes (lane.py) work side by side, as servers do; a beginning is a copy of
+files that was taken when everything was stopped, and is put back while everything is stopped, so nothing of the last run is
+left to be taken over; the harness looks at records and processes by /proc instead of asking the bus again and again. The
+product's own waits (the worker's restart, the time in which a new server must stay) are all waited for.
 """
 
-import contextlib
-import hashlib
-import io
 import os
 import re
 import shutil
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "system"))
@@ -19,21 +19,24 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "system"))
 import roots  # noqa: E402
 from bus import BusError, options  # noqa: E402
 from container import Failed, wait_until  # noqa: E402
-from harness import check, equal, run, say, tally  # noqa: E402
-from world import ADMIN, HOMES, PORT, World, store  # noqa: E402
+from harness import check, equal, run, say, skip, tally  # noqa: E402
+from lane import CRASH, DATABASE, PATIENCE, STATE, Lane  # noqa: E402
+from world import ADMIN, HOMES, PORT, RELEASES, World, store  # noqa: E402
 
-__all__ = ["ADMIN", "BusError", "CrashWorld", "Failed", "HOMES", "LONG", "PORT", "STATE", "Tally", "check", "equal", "options", "run",
-           "say", "store", "wait_until"]
+__all__ = ["ADMIN", "BusError", "CrashWorld", "DATABASE", "Failed", "HOMES", "LONG", "PORT", "STATE", "Tally", "check", "equal",
+           "options", "roots", "run", "say", "skip", "store", "wait_until"]
 
 LONG = os.environ.get("TU_LONG") == "1"
-CRASH = "/run/crashpoint"
-STATE = "/var/lib/timesten-upgrade"
-OPTION_FILES = " ".join(f"{home}/info/ttendaemon.options" for home in HOMES.values())
+LANES = int(os.environ.get("TU_LANES", "4"))
 LIBRARY = "/usr/lib/crashpoint.so"
 DROPIN = f"""[Service]
 Environment=LD_PRELOAD={LIBRARY} CRASH_DIRECTORY={CRASH}
 ReadWritePaths=-{CRASH}
 """
+
+# Nothing here depends on what these would find at each of the many reloads: no console, no swap, no encrypted disk.
+GENERATORS = ["bless-boot", "cryptsetup", "debug", "fstab", "getty", "gpt-auto", "hibernate-resume", "integritysetup", "rc-local",
+              "run", "system-update", "sysv", "veritysetup"]
 
 # What the machine says when a process of ours is killed.
 KILLED = [
@@ -43,227 +46,217 @@ KILLED = [
     r"upgrade-job: (Check|Job|Step|Undoing)",
 ]
 
-# One look at everything that a job may leave behind, each line a word for what it is.
+# One look at everything that jobs may leave behind: LANE KIND WORDS, or - for what belongs to no lane.
 LOOK = rf"""
-cd {STATE}; find . -mindepth 1 ! -name next-id | sed 's|^|state |'
-cd /run/timesten-upgrade; find job -mindepth 1 2>/dev/null | sed 's|^|run |'
-systemctl list-units --all --plain --no-legend 'timesten-util-*' 'timesten-job@*' | sed 's/ .*//; s/^/unit /'
-for home in {' '.join(HOMES.values())}; do sed "s|^|options $home |" $home/info/ttendaemon.options; done
-for process in $(pgrep -x ttcserver); do readlink /proc/$process/exe | sed 's/^/server /'; done
-ls /var/lib/{ADMIN}/tt70/ 2>/dev/null | sed 's/^/new /'
-systemctl show -P RefuseManualStop timesten-server@main.socket | sed 's/^/locked /'
-systemctl is-active timesten@tt70.service | sed 's/^/tt70 /'
-systemctl --failed --plain --no-legend | sed 's/^/failed /'
+cd {STATE}; find . -mindepth 1 ! -name next-id | sed 's|^|- state |'
+cd /run/timesten-upgrade; find job -mindepth 1 2>/dev/null | sed 's|^|- run |'
+systemctl list-units --all --plain --no-legend 'timesten-util-*' 'timesten-job@*' | sed 's/ .*//; s/^/- unit /'
+for process in $(pgrep -x ttcserver); do readlink /proc/$process/exe | sed 's/^/- server /'; done
+systemctl --failed --plain --no-legend | sed 's/^/- failed /'
+lane() {{
+    for home in /opt/TimesTen/$2 /opt/TimesTen/$3; do sed "s|^|$1 options ${{home%%[b-z]}} |" $home/info/ttendaemon.options; done
+    for kind in old:$2 new:$3; do
+        ls /var/lib/{ADMIN}/${{kind#*:}}/ 2>/dev/null | grep '[.]ds[01]$' | sed "s/^/$1 ${{kind%:*}} /"
+    done
+    systemctl show -P RefuseManualStop timesten-server@$1.socket | sed "s/^/$1 locked /"
+    systemctl is-active timesten@$3.service | sed "s/^/$1 tt70 /"
+}}
 """
 
-RESET = rf"""
-: > {HOMES['tt60']}/.standin/faults; : > {HOMES['tt70']}/.standin/faults; : > {HOMES['tt70']}/.standin/fired
-runuser -u {ADMIN} -- {HOMES['tt70']}/bin/ttDaemonAdmin -stopserver
-[ -e /var/lib/{ADMIN}/tt70/orders.ds0 ] && systemctl start timesten@tt70.service &&
-    runuser -u {ADMIN} -- {HOMES['tt70']}/bin/ttDestroy -wait -timeout 20 orders
-systemctl stop timesten@tt70.service
-cd {STATE} && rm -rf servers/main servers/.#* work/* $(ls -d jobs/[0-9]* 2>/dev/null)
-rm -rf /run/timesten-upgrade/job/* {CRASH}/*
-cd /; tar -xf /root/options.tar
+# Everything stops, the files of a beginning come back, what then served serves again.
+RESTORE = rf"""
+systemctl stop timesten-upgraded.service 'timesten@*.service'
+cd {STATE} && rm -rf servers work $(ls -d jobs/[0-9]* 2>/dev/null)
+rm -rf /run/timesten-upgrade/job/* {CRASH}/* /var/lib/{ADMIN}/*/*
+for home in /opt/TimesTen/*; do : > $home/.standin/faults; : > $home/.standin/fired; : > $home/.standin/tune; done
+cd / && tar -xf /root/$1.tar
 systemctl reset-failed 'timesten*'
 systemctl daemon-reload
-systemctl start timesten@tt60.service
-runuser -u {ADMIN} -- {HOMES['tt60']}/bin/ttDaemonAdmin -startserver
+shift
+systemctl start $*
 true
 """
 
+# In one process: LANE BACKEND …
+OPEN = """use IO::Socket::UNIX;
+while (my ($name, $backend) = splice @ARGV, 0, 2) {
+    my $s = IO::Socket::UNIX->new(Peer => "/run/timesten-upgrade/control/$name") or die "$name: $!";
+    print $s "open 127.0.0.1:$backend\\n"; $s->flush; print scalar <$s>;
+}"""
+
+
+class Beginning:
+    """A state of all lanes that restore() goes back to."""
+
+    def __init__(self, serving, look):
+        self.serving = serving  # "old" or "new"
+        self.look = look        # {lane: lines}
+        self.backends = {}      # {lane: port of the serving instance}
+
 
 class CrashWorld(World):
-    def __init__(self, name, rows=300, server_lines=("DrainSec=1",), **more):
+    def __init__(self, name, rows=300, server_lines=("DrainSec=1", f"HoldLimitSec={PATIENCE}"), lanes=LANES, **more):
         super().__init__(name, rows=rows, server_lines=server_lines, **more)
+        self.lanes = [Lane(self, place) for place in range(lanes)]
+        self.pool = ThreadPoolExecutor(lanes)
         self.before = None
-        self.references = {}
+        self.beginnings, self.references = {}, {}
+        self.jobs = {}  # of beginnings: {number: (lane, what it is called in a look)}
         self.expect(*KILLED)
 
     def boot(self, wait=True):
         if self.boots == 0:
             shutil.copy(roots.build_directory() / "tests/crash/libcrashpoint.so", self.root / LIBRARY.lstrip("/"))
             self.write("/etc/systemd/system/timesten-job@.service.d/crash.conf", DROPIN)
+            masks = self.root / "etc/systemd/system-generators"
+            masks.mkdir(exist_ok=True)
+            for name in GENERATORS:
+                (masks / f"systemd-{name}-generator").symlink_to("/dev/null")
+            for lane in self.lanes[1:]:
+                self.install_instance(lane.old, server_port=lane.port)
+                self.install_instance(lane.new)
+                self.declare_server(lane.server, lane.port, self.databases, lane.old, *self.server_lines)
         return super().boot(wait)
 
-    def remember(self):
-        """The beginning that reset() goes back to: 6.0 serves, no job was ever there."""
-        self.must_serve("tt60")
-        self.shell(f"cd / && tar -cf /root/options.tar {OPTION_FILES}")
-        self.backend = self.run("sed", "-n", "s/^-server //p", f"{HOMES['tt60']}/info/ttendaemon.options").out.strip()
-        self.before = self.content("tt60", "orders")
-        self.references["failed"] = self.look()
+    def create_databases(self, instance=None):
+        self.each(lambda lane: World.create_databases(self, lane.old))
 
-    # Points
+    def each(self, act, lanes=None):
+        """ACT(lane) for all lanes at the same time; the values, or the first failure."""
+        return list(self.pool.map(act, self.lanes if lanes is None else lanes))
 
-    def arm(self, at=None, match=None, when="before", action="kill", times=1):
-        lines = [f"AT={at}" if at else f"MATCH={match}", f"WHEN={when}", f"ACTION={action}", f"TIMES={times}"]
-        self.shell(f"mkdir -p {CRASH}; rm -f {CRASH}/*")
-        self.write(f"{CRASH}/control", "\n".join(lines) + "\n")
+    # Beginnings
 
-    def shots(self):
-        try:
-            return self.read(f"{CRASH}/fired").splitlines()
-        except FileNotFoundError:
-            return []
+    def remember(self, name="begin", serving="old", state="serving"):
+        """A beginning that restore() goes back to: everything as it is now, of the instances that serve now."""
+        for lane in self.lanes:
+            lane.number = None
+        if self.before is None:
+            self.before = self.content("tt60", DATABASE)
+        for lane in self.lanes:
+            told = self.bus.properties("Server", lane.server)
+            equal((told["Instance"], told["State"]), (getattr(lane, serving), state), f"the server {lane.server}")
+            for number in self.jobs_on_disk():
+                if f"Server={lane.server}" in lane.lines(f"{STATE}/jobs/{number}/request"):
+                    self.jobs[number] = (lane.server, name)
+        now = self.beginnings[name] = Beginning(serving, self.look())
+        for lane in self.lanes:
+            home = HOMES[getattr(lane, serving)]
+            now.backends[lane.server] = self.run("sed", "-n", "s/^-server //p", f"{home}/info/ttendaemon.options").out.strip()
+        equal(len(set(now.backends.values())), len(self.lanes), f"different private ports of {now.backends}")
+        self.systemctl("stop", "timesten-upgraded.service", "timesten@*.service")
+        self.shell(f"cd / && tar -cf /root/{name}.tar --exclude next-id var/lib/{ADMIN} opt/TimesTen/*/info var/lib/timesten-upgrade")
+        self.restore(name)
 
-    def points(self):
-        """Every point of the job that just ran: [(name, what)]."""
-        return [tuple(line.split(" ", 1)) for line in self.read(f"{CRASH}/log").splitlines()]
-
-    def count_points(self, result="done", values=None):
-        """An undisturbed job, its points, and what it leaves as the reference for RESULT."""
-        self.arm(match="nowhere")
-        began = time.monotonic()
-        report, number = self.upgrade_under_load(values)
-        job = self.must_end(number, result)
-        points = self.points()
-        self.stop_and_check(report, result)
-        if result == "done":
-            # Units of a job are gone a moment after its end.
-            self.references["done"] = wait_until(
-                lambda: not any(line.startswith("unit ") for line in self.look(number)) and self.look(number), 5,
-                "the units of the job to be gone")
-        say(f"  undisturbed: {len(points)} points, {result} in {time.monotonic() - began:.1f} s"
-            + (f" ({job['Error'][1]})" if result != "done" else ""))
-        self.judge(number, result, None)
-        return points
-
-    def wait_shot(self, timeout=30):
-        wait_until(self.shots, timeout, "the worker to come to the point", 0.02)
-
-    def go_on(self):
-        """Lets a worker that was stopped at its point run on."""
-        for line in self.run("pgrep", "-x", "upgrade-job").out.split():
-            self.run("kill", "-CONT", line, check=False)
-
-    # A job, and what came of it
-
-    def upgrade_unheard(self):
-        """Asks for an upgrade without waiting for the answer, and gives the job's number once it has one."""
-        known = set(self.jobs_on_disk())
-        self.popen("busctl", "call", "org.timesten.Upgrade1", "/org/timesten/Upgrade1/server/main",
-                   "org.timesten.Upgrade1.Server", "Upgrade", "sa{sv}", "tt70", "0")
-        return wait_until(lambda: set(self.jobs_on_disk()) - known, 20, "a job on the disk").pop()
-
-    def jobs_on_disk(self):
-        return [int(name) for name in self.shell(f"ls {STATE}/jobs", check=False).out.split() if name.isdigit()]
-
-    def wait_record(self, number, timeout=60):
-        """Waits for the end of a record on the disk, whoever else is up; gives its result."""
-        def ended():
-            try:
-                lines = self.read(f"{STATE}/jobs/{number}/record").splitlines()
-            except FileNotFoundError:  # no worker has begun it yet
-                return None
-            return lines and lines[-1].split(" ")[3:4] == ["finish"] and re.search(r'result="([^"]*)"', lines[-1]).group(1)
-        return wait_until(ended, timeout, f"job {number} to end", 0.1)
-
-    def upgrade_under_load(self, values=None, clients=3):
-        started = self.start_clients(clients, reconnect_every=8, think_ms=10)
-        self.settle(started)
-        return started, self.upgrade(values=values)
-
-    def look(self, number=None):
-        """What lies about, without what is another each time."""
-        text = self.shell(LOOK, check=False).out
-        if number:
-            text = re.sub(rf"(jobs|work|job)/{number}\b", r"\1/N", text)
-        return set(text.splitlines())
-
-    def look_settled(self, number, reference, without):
-        """Units that are on their way out may take a moment."""
-        end = time.monotonic() + 3
-        while True:
-            found = {line for line in self.look(number) if not without or not line.startswith(without)}
-            if found == reference or time.monotonic() > end:
-                return found
-            time.sleep(0.1)
-
-    def check_record(self, number):
-        """Reads a record as state/ does: sums, numbers, an end."""
-        lines = self.read(f"{STATE}/jobs/{number}/record").splitlines()
-        for place, line in enumerate(lines, 1):
-            seal, rest = line.split(" ", 1)
-            equal(hashlib.sha256(rest.encode()).hexdigest()[:len(seal)], seal, f"the sum of line {place} of the record")
-            equal(int(rest.split()[0]), place, "the number of a line of the record")
-        equal(lines[-1].split()[3], "finish", "the last line of the record")
-
-    def stop_and_check(self, clients, result, resets=0):
-        """The clients' side: nobody was refused, and every acknowledged row is where the port leads now. RESETS: how many
-        connects may have died with a keeper that had taken them already."""
-        self.settle(clients, timeout=30)
-        report = self.stop_clients(clients)
-        serving = "tt70" if result == "done" else "tt60"
-        with contextlib.redirect_stdout(io.StringIO()):
-            lost = self.lost(serving, report)
-        equal(lost, [], f"lost rows ({report})")
-        check(report.troubles() - min(report.reset, resets) == 0, f"connects or statements that failed: {report}")
-        return report
-
-    def judge(self, number, result, clients, rebooted=False, resets=0):
-        """Holds everything against what an undisturbed job with this result leaves."""
-        serving = "tt70" if result == "done" else "tt60"
-        self.must_serve(serving)
-        if clients:
-            self.stop_and_check(clients, result, resets)
-        if rebooted:
-            self.systemctl("start", "timesten@tt60.service")
-        equal(self.content("tt60", "orders"), self.before, "the old database")
-        if result == "done":
-            equal(self.content("tt70", "orders"), self.before, "the new database")
-        self.check_record(number)
-        reference = set(self.references[result])
-        if result != "done":
-            # A job that was undone leaves its own records, and its directory in /run.
-            reference |= {"state ./jobs/N", "state ./jobs/N/request", "state ./jobs/N/record", "run job/N",
-                          "run job/N/progress"}
-            reference |= {line for line in self.look(number) if line in ALLOWED}
-        if rebooted:  # /run is another one
-            reference = {line for line in reference if not line.startswith("run ")}
-        found = self.look_settled(number, reference, "run " if rebooted else None)
-        more, less = sorted(found - reference), sorted(reference - found)
-        check(not more and not less, f"left behind: {more}; missing: {less}")
-
-    def reset(self):
+    def restore(self, name="begin"):
+        """A beginning, in about a second for all lanes together."""
         for client in self.clients:
             client.process.kill()
         self.clients = []
-        self.shell(RESET, check=False, timeout=120)
-        self.say_to_keeper("/run/timesten-upgrade/control/main", f"open 127.0.0.1:{self.backend}")
-        wait_until(lambda: self.ttclient("--sql", "select count(*) from items", check=False).status == 0, 20,
-                   "the old server to answer after a reset", 0.1)
-        self.utility("tt60", "ttIsql", "-v1", "-e", "drop table written;", "-connStr", "DSN=orders;AutoCreate=0", check=False)
+        for lane in self.lanes:
+            lane.clients, lane.number, lane.length = [], None, 0
+        begin = self.beginnings[name]
+        # Of an upgraded server the old main daemon runs too, without a server.
+        started = {getattr(lane, kind) for lane in self.lanes for kind in ("old", begin.serving)}
+        self.run("sh", "-c", RESTORE, "sh", name, *[f"timesten@{one}.service" for one in sorted(started)], timeout=120)
+        for lane in self.lanes:
+            wait_until(lambda: int(begin.backends[lane.server]) in self.listeners(), 30, f"the server of {lane.server} after a reset")
+        told = self.run("perl", "-e", OPEN, *[word for pair in begin.backends.items() for word in pair]).out.split("\n")
+        equal([line[:2] for line in told if line], ["ok"] * len(self.lanes), "the keepers' answers")
+
+    def go_on(self):
+        """Lets the workers that were stopped at their points run on."""
+        for line in self.run("pgrep", "-x", "upgrade-job", check=False).out.split():
+            self.run("kill", "-CONT", line, check=False)
+
+    # Looking
+
+    def jobs_on_disk(self):
+        return [int(name) for name in os.listdir(f"/proc/{self.pid}/root{STATE}/jobs") if name.isdigit()] \
+            if os.path.isdir(f"/proc/{self.pid}/root{STATE}/jobs") else []
+
+    def look(self):
+        """What lies about, by lane, without what is another each time: {lane: lines}."""
+        script = LOOK + "".join(f"lane {lane.server} {lane.old} {lane.new}\n" for lane in self.lanes)
+        names = {**self.jobs, **{lane.number: (lane.server, "N") for lane in self.lanes if lane.number}}
+        servers = {name: lane.server for lane in self.lanes for name in (lane.old, lane.new)}
+        found = {lane.server: set() for lane in self.lanes} | {"-": set()}
+        for line in self.shell(script, check=False).out.splitlines():
+            owner, line = line.split(" ", 1)
+            job = re.search(r"(?:\b(?:jobs|work|job)/|timesten-job@|timesten-util-)(\d+)\b", line)
+            backs = re.search(r"\bservers/(?:\.#)?(main\w?)", line)
+            instance = re.search(r"\b(tt[67]0\w?)\b", line)
+            if job and int(job[1]) in names:
+                owner, name = names[int(job[1])]
+                line = re.sub(rf"\b{job[1]}\b", name, line)
+            elif backs:
+                owner, line = backs[1], line.replace(backs[1], "NAME")
+            elif instance and owner == "-":
+                owner, line = servers.get(instance[1], "-"), re.sub(r"\b(tt[67]0)\w?\b", r"\1", line)
+            found.setdefault(owner, set()).add(line)
+        return found
+
+    def look_without_units(self):
+        """The same once no unit of a job is left, else None."""
+        found = self.look()
+        return found if not any(line.startswith("unit ") for lines in found.values() for line in lines) else None
+
+    def compare(self, lanes, references, rebooted=False):
+        """{lane: what is wrong} of those LANES in which something lies about, or lacks, that does not with an undisturbed job."""
+        end = time.monotonic() + 5
+        while True:
+            wrong = {}
+            found = self.look()
+            for server in lanes:
+                reference, here = references[server], found[server] | {line for line in found["-"] if line not in SHARED}
+                if rebooted:  # /run is another one, and an instance that backs nothing is not started by a boot
+                    reference, here = [{line for line in one if not line.startswith(("run ", "tt70 "))}
+                                       for one in (reference, here)]
+                more, less = sorted(here - reference - ALLOWED), sorted(reference - here - ALLOWED)
+                if more or less:
+                    wrong[server] = f"left behind: {more}; missing: {less}"
+            # Units on their way out may take a moment.
+            if not wrong or time.monotonic() > end:
+                return wrong
+            time.sleep(0.2)
 
 
-# Of an undone job these may stay: the empty place of exports, what utilities printed, who serves.
-ALLOWED = {"state ./work", "run job/N/export-orders.out", "run job/N/import-orders.out", "state ./servers"}
-
+# Of any job these may stay: what utilities printed, the empty places of exports and of who serves.
+SHARED = {"state ./jobs", "state ./work", "state ./servers"}
+ALLOWED = {"run job/N/export-orders.out", "run job/N/import-orders.out", "run job", "run job/N/progress"}
 
 # What tests/tally calls the results of jobs.
 ENDS = {"done": "done", "failed": "undone", "cancelled": "cancelled", "rolled-back": "back"}
 
 
 class Tally:
-    """What came of many points."""
+    """What came of many runs."""
 
     def __init__(self):
         self.began = time.monotonic()
-        self.kills, self.missed, self.outcomes, self.failures, self.slowest = 0, 0, {}, [], 0
+        self.kills, self.missed, self.outcomes, self.failures = 0, 0, {}, []
 
-    def add(self, outcome, seconds, hit=True):
+    def add(self, outcome, hit=True):
         self.kills += hit
         self.missed += not hit
         self.outcomes[outcome] = self.outcomes.get(outcome, 0) + 1
-        self.slowest = max(self.slowest, seconds)
 
-    def say(self, what, kind="point"):
+    def fail(self, what):
+        self.failures.append(what)
+        say(f"    FAILED {what}")
+        check(len(self.failures) < 20, f"too many failures, the first: {self.failures[0]}")
+
+    def say(self, what, kind="point", ends=None):
         took = time.monotonic() - self.began
-        count = max(1, sum(self.outcomes.values()) + len(self.failures))
-        ends = ", ".join(f"{number} {outcome}" for outcome, number in sorted(self.outcomes.items())) or "none"
-        say(f"  {what}: {count} runs, {self.kills} hit, {self.missed} not met; ended {ends}, otherwise {len(self.failures)}; "
-            f"{took:.0f} s, {took / count:.1f} s each, slowest {self.slowest:.1f} s")
-        tally(kind, count, what, **{ENDS[outcome]: number for outcome, number in self.outcomes.items()})
-        for one in self.failures:
-            say(f"  FAILED {one}")
-        check(not self.failures, f"{len(self.failures)} of {count} runs did not hold, the first: {self.failures[:1]}")
+        count = sum(self.outcomes.values()) + len(self.failures)
+        told = ", ".join(f"{number} {outcome}" for outcome, number in sorted(self.outcomes.items())) or "none"
+        say(f"  {what}: {count} runs, {self.kills} hit, {self.missed} not met; ended {told}, otherwise {len(self.failures)}; "
+            f"{took:.0f} s, {took / max(1, count):.1f} s each")
+        numbers = {}
+        for outcome, number in self.outcomes.items():
+            end = (ends or ENDS)[outcome]
+            numbers[end] = numbers.get(end, 0) + number
+        tally(kind, count, what, **numbers)
+
+    def check(self):
+        check(not self.failures, f"{len(self.failures)} runs did not hold, the first: {self.failures[:1]}")

@@ -1,10 +1,22 @@
-"""Runs one job per point, with the worker killed there, and judges each."""
+"""Runs one job per point, as many side by side as there are lanes, with the worker killed there, and judges each."""
 
 import os
 import re
 import time
 
-from crashworld import LONG, BusError, Failed, Tally, check, say
+from crashworld import LONG, Failed, Tally, check, say, wait_until
+
+
+def steps_of(points):
+    """The step that each line of the record is written in: {number of the line before a point: step}."""
+    found, step = {0: "beginning"}, "plan"
+    for name, what in points:
+        told = re.match(r"record (\S+) (\S+)", what)
+        if told:
+            event, about = told.groups()
+            step = "plan" if event == "plan" else about if about != "-" else event
+            found[int(name.split(".")[0]) + 1] = step
+    return found
 
 
 def events_of(points):
@@ -17,6 +29,10 @@ def events_of(points):
     return found
 
 
+def line_of(name):
+    return int(name.split(".")[0])
+
+
 def variants(points):
     """(point, when, what) in order: each call before and after, each write also cut in half."""
     for name, what in points:
@@ -25,16 +41,21 @@ def variants(points):
                 yield name, when, what
 
 
-def sample(points, count, always):
-    """COUNT variants for ./check: those whose words match ALWAYS, and of the rest every n-th, so each step has some."""
-    everything = [one for one in variants(points) if not one[2].startswith("record plan")]
-    fixed = [one for one in everything if always(one)]
-    rest = [one for one in everything if not always(one)]
-    stride = max(1, len(rest) // max(1, count - len(fixed)))
-    return [one for one in everything if one in fixed or one in rest[::stride]]
+def sample(points, each):
+    """EACH variants of every step, evenly apart, and everything around the rename that is the commit."""
+    steps = steps_of(points)
+    by_step = {}
+    for one in variants(points):
+        by_step.setdefault(steps.get(line_of(one[0]), "?"), []).append(one)
+    found = []
+    for place, rows in enumerate(by_step.values()):
+        # Begun at another place in each step, so that before, after and half all have their turn.
+        found += [rows[(place + (2 * n + 1) * len(rows) // (2 * each)) % len(rows)] for n in range(min(each, len(rows)))]
+    found += [one for one in variants(points) if one[2].startswith("rename") and "/servers/" in one[2]]
+    return [one for one in variants(points) if one in found]
 
 
-def chosen(points, count, always):
+def chosen(points, each):
     """What to run: TU_POINTS="47.3:before …" by hand, TU_PART="1/2" of all under --long (TU_SKIP=N: without the first N),
     else the sample."""
     if os.environ.get("TU_POINTS"):
@@ -42,42 +63,129 @@ def chosen(points, count, always):
         known = dict(points)
         return [(name, when, known.get(name, "?")) for name, when in wanted]
     if not LONG:
-        return sample(points, count, always)
+        return sample(points, each)
     part, parts = map(int, os.environ.get("TU_PART", "1/1").split("/"))
-    return list(variants(points))[part - 1::parts][int(os.environ.get("TU_SKIP", "0")):]
+    # "Behind" comes last: between a call and the next one nobody else sees anything, so "before" the next has met it already.
+    everything = sorted(variants(points), key=lambda one: one[1] == "after")
+    return everything[part - 1::parts][int(os.environ.get("TU_SKIP", "0")):]
 
 
-def one_run(world, name, when, allowed, values=None):
-    """One job with the worker killed at the point; how it ended, and whether the point was met."""
-    world.arm(at=name, when=when)
-    clients = world.start_clients(3, reconnect_every=8, think_ms=10)
-    world.settle(clients)
-    try:
-        number = world.upgrade(values=values)
-    except BusError as error:
-        raise Failed(f"Upgrade was refused: {error}") from None
-    job = world.wait_job(number, timeout=60)
-    check(job["Result"] in allowed, f"ended {job['Result']!r}: {job['Error']}")
-    hit = bool(world.shots())
-    world.judge(number, job["Result"], clients)
-    return job["Result"], hit
+class Run:
+    """What came of one lane of a wave."""
+
+    def __init__(self, variant):
+        self.variant, self.result, self.hit, self.failure = variant, None, False, None
 
 
-def sweep(world, points, prepare, allowed, what):
-    """ALLOWED(point) says which results a run may have."""
+def wave(world, scenario, rows, act=None, rebooted=False, resets=0):
+    """One job in each lane of ROWS ({lane: (point, when, what) or None}), which is killed at its point; with ACT it is stopped
+    there instead, and ACT(runs) is called once all are. {lane: Run}; compared with references() where there are some."""
+    runs = {lane: Run(variant) for lane, variant in rows.items()}
+    known = set(world.jobs_on_disk())
+
+    def guarded(part):
+        def attempt(lane):
+            if not runs[lane].failure:
+                try:
+                    part(lane)
+                except Failed as failure:
+                    runs[lane].failure = str(failure)
+        world.each(attempt, list(rows))
+
+    for lane, variant in rows.items():
+        if scenario.goes_on:
+            lane.number = next(job for job, (owner, name) in world.jobs.items()
+                               if (owner, name) == (lane.server, scenario.beginning))
+            lane.length = len(lane.record_lines())
+        scenario.prepare(lane)
+        if variant:
+            lane.arm(at=variant[0], when=variant[1], action="stop" if act else "kill")
+        else:
+            lane.arm(match="nowhere")
+        lane.start_clients()
+
+    def ask(lane):
+        lane.settle()
+        if act:
+            scenario.call_unheard(lane, known)
+        else:
+            scenario.call(lane)
+        scenario.then(lane)
+
+    def end(lane):
+        runs[lane].result = lane.wait_record()
+        runs[lane].hit = bool(runs[lane].variant and lane.shots()) or runs[lane].hit
+        if runs[lane].result != scenario.result:
+            raise Failed(f"ended {runs[lane].result!r}, wanted {scenario.result!r}: {lane.record_lines()[-1][:600]}")
+        lane.judge(scenario, runs[lane].result, world.before, rebooted, resets)
+
+    guarded(ask)
+    if act:
+        act(runs)
+    guarded(end)
+    good = [lane.server for lane in rows if not runs[lane].failure]
+    references = world.references.get(scenario.name)
+    if references and good:
+        for server, wrong in world.compare(good, references, rebooted).items():
+            next(run for lane, run in runs.items() if lane.server == server).failure = wrong
+    return runs
+
+
+def must_hold(runs):
+    for lane, run in runs.items():
+        check(not run.failure, f"{lane.server}: {run.failure}")
+
+
+def count_points(world, scenario):
+    """The points of an undisturbed job, which is run in every lane, and what it leaves as the reference for its scenario."""
+    world.restore(scenario.beginning)
+    began = time.monotonic()
+    must_hold(wave(world, scenario, {lane: None for lane in world.lanes}))
+    took = time.monotonic() - began
+    # Units of a job are gone a moment after its end.
+    found = wait_until(lambda: world.look_without_units(), 10, f"the units of an undisturbed {scenario.name} to be gone", 0.2)
+    for lane in world.lanes:
+        if scenario.end in ("undone", "cancelled"):
+            # What was undone leaves its own record, and nothing else that was not there before.
+            before = world.beginnings[scenario.beginning].look[lane.server]
+            own = {line for line in found[lane.server] if re.match(r"(state|run) (\./)?jobs?/N\b", line)}
+            check(found[lane.server] - own == before,
+                  f"{scenario.name} left {sorted(found[lane.server] - own - before)}, took {sorted(before - found[lane.server])}")
+    world.references[scenario.name] = found
+    # A slow moment makes the worker look once more; what every run has is the shortest list.
+    points = min((lane.points() for lane in world.lanes), key=len)
+    if scenario.since:
+        first = next(line for line, event in events_of(points).items() if event == scenario.since)
+        points = [point for point in points if line_of(point[0]) >= first - 1]
+    say(f"  {scenario.name}, undisturbed: {len(points)} points, {len(list(variants(points)))} variants, {scenario.result} in {took:.1f} s")
+    return points
+
+
+def waves_of(world, rows):
+    for place in range(0, len(rows), len(world.lanes)):
+        yield dict(zip(world.lanes, rows[place:place + len(world.lanes)]))
+
+
+def sweep(world, scenario, rows):
+    """Kills the worker at each of ROWS. A point that a run did not come to (a slow moment numbers the calls behind it otherwise)
+    is tried once more."""
     tally = Tally()
-    for name, when, text in points:
-        began = time.monotonic()
-        try:
-            prepare(world)
-            result, hit = one_run(world, name, when, allowed(name))
-            tally.add(result, time.monotonic() - began, hit)
+    again = []
+    for last in (False, True):
+        for lanes in waves_of(world, again if last else rows):
+            began = time.monotonic()
+            world.restore(scenario.beginning)
+            for run in wave(world, scenario, lanes).values():
+                name, when, what = run.variant
+                if run.failure:
+                    tally.fail(f"{scenario.name} {when} {name} {what}: {run.failure}")
+                elif run.hit or last:
+                    tally.add(run.result, run.hit)
+                else:
+                    again.append(run.variant)
+                if os.environ.get("TU_VERBOSE"):
+                    say(f"    {name} {when} {what}: {run.failure or run.result}{'' if run.hit else ', not met'}")
             if os.environ.get("TU_VERBOSE"):
-                say(f"    {name} {when} {text}: {result}, {time.monotonic() - began:.1f} s{'' if hit else ', not met'}")
-        except Failed as failure:
-            tally.failures.append(f"{when} {name} {text}: {failure}")
-            say(f"    {tally.failures[-1]}")
-            check(len(tally.failures) < 20, f"too many failures: {tally.failures[0]}")
-        world.reset()
-    tally.say(what)
+                say(f"    {len(lanes)} lanes in {time.monotonic() - began:.1f} s")
+    tally.say(scenario.name, ends={scenario.result: scenario.end})
     return tally

@@ -17,7 +17,7 @@ import urllib.parse
 
 PATIENCE = 25
 UNIQUE = "907"
-TABLE = "create table written (ID integer not null, SEQ integer not null, primary key (ID, SEQ))"
+TABLE = "create table promised (ID integer not null, SEQ integer not null, primary key (ID, SEQ))"
 
 over = threading.Event()
 tongue = threading.Lock()
@@ -91,7 +91,7 @@ class Writer(threading.Thread):
         for _ in range(self.random.randrange(5, 25)):
             if over.is_set():
                 return
-            answer = session.sql(f"insert into written values ({self.number}, {self.seq + 1})")
+            answer = session.sql(f"insert into promised values ({self.number}, {self.seq + 1})")
             there = answer.startswith("ERR") and f"number={UNIQUE} " in answer
             if not there and not answer.startswith("OK"):
                 tell("error", self.number, time.monotonic(), urllib.parse.unquote(answer))
@@ -105,7 +105,7 @@ class Writer(threading.Thread):
 def show(port, dsn):
     session = Session(port, dsn)
     print("release", session.release)
-    answer = session.sql("select ID, SEQ from written")
+    answer = session.sql("select ID, SEQ from promised")
     while answer.startswith("ROW"):
         print(answer)
         answer = session.line()

@@ -65,6 +65,7 @@ class Container:
         self.pid = None
         self.boots = 0
         self.processes = []
+        self.nspawn_options = []
 
     # Life
 
@@ -126,10 +127,10 @@ class Container:
         script = ("" if managed else
                   'for h in /sys/fs/cgroup/systemd /sys/fs/cgroup/unified /sys/fs/cgroup; do '
                   '[ -f $h/cgroup.procs ] || continue; mkdir -p $h/$1; echo $$ >$h/$1/cgroup.procs; done; ')
-        script += ('exec systemd-nspawn -D "$2" --register=no --private-network -b --machine="$1" '
-                   '--hostname=tu --resolv-conf=off --timezone=off' + ("" if managed else " --keep-unit"))
+        script += ('name=$1 root=$2; shift 2; exec systemd-nspawn -D "$root" --register=no --private-network -b '
+                   '--machine="$name" --hostname=tu --resolv-conf=off --timezone=off "$@"' + ("" if managed else " --keep-unit"))
         self.console = open(self.layer.place / "console.log", "ab")
-        self.nspawn = subprocess.Popen(["sh", "-c", script, "sh", self.name, str(self.root)],
+        self.nspawn = subprocess.Popen(["sh", "-c", script, "sh", self.name, str(self.root), *self.nspawn_options],
                                        stdin=subprocess.DEVNULL, stdout=self.console, stderr=self.console,
                                        preexec_fn=die_with_parent, start_new_session=True)
         self.pid = wait_until(self.find_init, 20, "PID 1 of the container")

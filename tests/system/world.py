@@ -97,8 +97,8 @@ class World(Container):
         if enable and not self.pid:
             roots.in_root(self.root, "systemctl", "enable", f"timesten-server@{name}.socket")
 
-    def create_databases(self):
-        self.systemctl("start", "timesten@tt60.service")
+    def create_databases(self, instance="tt60"):
+        self.systemctl("start", f"timesten@{instance}.service")
         for database in self.databases:
             statements = ["create table items (id integer not null primary key, name varchar(64), amount integer);",
                           "insert into items values (1, 'item 1', 31);"]
@@ -108,7 +108,7 @@ class World(Container):
                 statements.append(f"insert into items select id + {there}, 'item ' || (id + {there}) || ' of many', "
                                   f"(id + {there}) * 31 from items where id <= {min(there, self.rows - there)};")
                 there += min(there, self.rows - there)
-            self.sql("tt60", database, *statements, create=True)
+            self.sql(instance, database, *statements, create=True)
 
     # TimesTen's own commands, as the administrator would type them
 
@@ -200,7 +200,7 @@ class World(Container):
         started = []
         for _ in range(count):
             self.client_number += 1
-            started.append(Client(self.client_number, database, self.popen(
+            started.append(Client(self.client_number, database, port, self.popen(
                 "setpriv", "--reuid=guest", "--regid=guest", "--clear-groups", "ttclient", "--load", "--server",
                 f"127.0.0.1:{port}", "--dsn", database, "--client-release", release, "--table", "written", "--create", "--id",
                 self.client_number, "--think", think_ms, "--reconnect-every", reconnect_every, *more)))
@@ -210,18 +210,19 @@ class World(Container):
     def settle(self, clients=None, timeout=60):
         """Waits until each client has written a row from now on."""
         clients = self.clients if clients is None else clients
-        for database in {client.database for client in clients}:
-            wanted = {str(client.number) for client in clients if client.database == database}
-            first = self.written(database)
+        for database, port in {(client.database, client.port) for client in clients}:
+            wanted = {str(client.number) for client in clients if (client.database, client.port) == (database, port)}
+            first = self.written(database, port)
 
             def moved():
-                now = self.written(database)
+                now = self.written(database, port)
                 return now is not None and all(int(now.get(one, 0)) > int((first or {}).get(one, 0)) for one in wanted)
             wait_until(moved, timeout, f"every client of {database} to write a row", 0.1)
 
-    def written(self, database):
+    def written(self, database, port=PORT):
         """How many rows each client has in the database that now serves, or None where nobody can tell."""
-        done = self.ttclient("--sql", "select ID, max(SEQ) from written group by ID", database=database, check=False)
+        done = self.ttclient("--sql", "select ID, max(SEQ) from written group by ID", database=database, port=port,
+                             check=False)
         return dict(re.findall(r"^< (\d+), (\d+) >$", done.out, re.M)) if done.status == 0 else None
 
     def stop_clients(self, clients=None):
@@ -390,8 +391,8 @@ class Gate:
 
 
 class Client:
-    def __init__(self, number, database, process):
-        self.number, self.database, self.process = number, database, process
+    def __init__(self, number, database, port, process):
+        self.number, self.database, self.port, self.process = number, database, port, process
         self.report = None
 
     def stop(self):

@@ -1,0 +1,121 @@
+"""What a job can be asked to do while things die: one row for each way, forward and back.
+
+A scenario begins at a state of all lanes (`beginning`), breaks what it wants broken, asks the bus for one thing, may do one thing
+more while the job runs, and has exactly one result, whenever the worker dies.
+"""
+
+from dataclasses import dataclass
+from typing import Callable
+
+from bus import NAME, ROOT, options
+from container import wait_until
+from crashworld import DATABASE, BusError, Failed, check
+from sweep import must_hold, wave
+
+
+@dataclass(frozen=True)
+class Scenario:
+    name: str
+    beginning: str
+    ask: Callable    # lane → (path, interface, method, signature, words…)
+    result: str
+    release: str     # which serves in the end: "old" or "new"
+    end: str         # what tests/tally calls this end
+    prepare: Callable = lambda lane: None
+    then: Callable = lambda lane: None
+    since: tuple = None  # the record's (event, step) from which on its points are its own
+    loses: bool = False  # rows since the switch, knowingly
+    goes_on: bool = False  # with the job of its beginning
+    destroys: bool = False  # the old database, as was asked
+
+    def call(self, lane):
+        """Asks and hears the answer."""
+        path, interface, method, *words = self.ask(lane)
+        try:
+            answer = lane.world.bus.call(path, interface, method, *words, timeout=120)
+        except BusError as error:
+            raise Failed(f"{method} was refused: {error}") from None
+        lane.number = answer[0] if answer else lane.number
+
+    def call_unheard(self, lane, known):
+        path, interface, method, *words = self.ask(lane)
+        lane.world.popen("busctl", "call", NAME, path, interface, method, *words)
+        lane.number = lane.number or wait_until(lambda: lane.find_job(known), 30, f"a job of {lane.server} on the disk")
+
+
+def server(lane):
+    return f"{ROOT}/server/{lane.server}", f"{NAME}.Server"
+
+
+def upgrade(lane):
+    return *server(lane), "Upgrade", "sa{sv}", lane.new, *options()
+
+
+def rollback(lane):
+    return *server(lane), "Rollback", "a{sv}", *options({"allow-data-loss": ("b", "true")})
+
+
+def clean(lane):
+    return *server(lane), "Clean", "a{sv}", 2, "databases", "as", 1, DATABASE, "exports", "b", "true"
+
+
+def retry(lane):
+    return f"{ROOT}/job/{lane.number}", f"{NAME}.Job", "Retry", "a{sv}", *options()
+
+
+def fail_import(lane):
+    lane.world.faults(lane.new, "ttMigrate -r exit=1 at=50")
+
+
+def slow_import(lane):
+    lane.world.tune(lane.new, {"migrate-rows-per-second": 60})
+
+
+def cancel(lane):
+    wait_until(lambda: lane.has_begun("import"), 60, "the import to begin")
+    lane.world.bus.job(lane.number, "Cancel", "a{sv}", *options())
+
+
+SCENARIOS = {one.name: one for one in [
+    Scenario("upgrade", "begin", upgrade, "done", "new", "done"),
+    Scenario("undo", "begin", upgrade, "failed", "old", "undone", prepare=fail_import, since=("fail", "import")),
+    # Of itself; what makes it fail comes from outside.
+    Scenario("undo-as-it-is", "begin", upgrade, "failed", "old", "undone"),
+    Scenario("cancel", "begin", upgrade, "cancelled", "old", "cancelled", prepare=slow_import, then=cancel,
+             since=("begin", "import")),
+    Scenario("rollback", "upgraded", rollback, "done", "old", "back", loses=True),
+    Scenario("retry", "attention", retry, "done", "new", "done", goes_on=True),
+    Scenario("clean", "upgraded", clean, "done", "new", "done", destroys=True),
+]}
+
+
+# Beginnings
+
+def make_upgraded(world):
+    """Every lane was upgraded once, under clients, so that their table is in both releases."""
+    world.restore("begin")
+    must_hold(wave(world, SCENARIOS["upgrade"], {lane: None for lane in world.lanes}))
+    world.remember("upgraded", "new")
+
+
+def make_attention(world):
+    """In every lane an upgrade was committed, and then its worker died four times in one step."""
+    world.restore("begin")
+
+    def spoil(lane):
+        lane.arm(match="record begin retire-old", when="after", times=4)
+        SCENARIOS["upgrade"].call(lane)
+        result = lane.wait_record(120)
+        check(result == "needs-attention", f"a job whose worker died four times behind the commit ended {result}")
+    world.each(spoil)
+    world.remember("attention", "new", state="needs-attention")
+
+
+BEGINNINGS = {"upgraded": make_upgraded, "attention": make_attention}
+
+
+def begin(world, name):
+    if "begin" not in world.beginnings:
+        world.remember()
+    if name not in world.beginnings:
+        BEGINNINGS[name](world)
