@@ -73,7 +73,7 @@ def test(machine):
     machine.run("ttctl", "reload")
     machine.systemctl("start", "timesten-server@second.socket")
     mine = machine.start_clients(3, patience=300)
-    theirs = machine.start_clients(3, port=SECOND)
+    theirs = machine.start_clients(3, port=SECOND, patience=300)
     wait_until(lambda: machine.connects(SECOND), 30, "the second server")
     machine.settle(mine)
 

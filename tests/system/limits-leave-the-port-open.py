@@ -8,7 +8,7 @@ import re
 import time
 
 from bus import options
-from harness import SLOW, check, equal, run, say, wait_until
+from harness import check, equal, run, say, wait_until
 
 CLIENTS = 8
 KEEPER, SOCKET = "timesten-server@main.service", "timesten-server@main.socket"
@@ -112,12 +112,13 @@ def during_a_job(world):
     checks = world.run("ttctl", "check", "main", "tt70", check=False)
     check("tcp_abort_on_overflow" in checks.out + checks.err, f"a kernel that resets who finds no room is not told: {checks}")
     world.run("sysctl", "-q", "-w", "net.ipv4.tcp_abort_on_overflow=0")
-    world.tune("tt60", SLOW)
+    gate = world.gate("tt60", "ttMigrate -c")
     number = world.upgrade()
-    world.wait_step(number, "export")
+    gate.wait()
     for words in (("restart", SOCKET), ("stop", SOCKET), ("stop", "--no-block", SOCKET), ("try-restart", SOCKET)):
         refused_by_systemd(world, *words)
     check(SOCKET not in world.run("systemctl", "list-jobs", check=False).out, "a job of the socket waits")
+    gate.open()
     world.must_end(number, "done")
     world.settle()
     say("  during a job: the socket can be neither stopped nor restarted")

@@ -24,13 +24,13 @@ def test(world):
     world.settle()
     stranger_on_the_daemon_port(world)
 
-    world.faults("tt70", "ttMigrate -r exit=1 at=50")
-    world.tune("tt70", {"migrate-rows-per-second": 1500})
+    gate = world.gate("tt70", "ttMigrate -r exit=1 at=50")
     number = world.upgrade()
-    world.wait_step(number, "import")
+    gate.wait()
     # The option file of 7.0 cannot be replaced from now on.
     world.run("chown", "root:root", INFO)
     world.run("chmod", "755", INFO)
+    gate.open()
     job = world.must_end(number, "needs-attention")
     name, message = job["Error"]
     say(f"  {message}")
