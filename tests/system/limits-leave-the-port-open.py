@@ -34,7 +34,7 @@ def all_wait(world, after):
 def kill_keeper(world):
     before = world.unit(KEEPER, "MainPID")
     world.run("kill", "-9", before)
-    wait_until(lambda: world.unit(KEEPER, "MainPID") not in ("0", before), 20, "a new keeper")
+    wait_until(lambda: world.unit(KEEPER, "MainPID") not in ("0", before), 60, "a new keeper")
 
 
 def starts_that_fail(world):
@@ -46,11 +46,11 @@ def crash_on_start(world):
     world.write(BROKEN, "[Service]\nType=simple\nRestart=no\nExecStart=\nExecStart=/bin/false\n")
     world.systemctl("daemon-reload")
     world.systemctl("stop", KEEPER)
-    wait_until(lambda: starts_that_fail(world) > 40, 60, "many starts to fail")
+    wait_until(lambda: starts_that_fail(world) > 25, 120, "many starts to fail")
     equal(world.unit(SOCKET, "Result"), "success", "the socket's result while its service cannot start")
     world.run("rm", BROKEN)
     world.systemctl("daemon-reload")
-    wait_until(lambda: world.unit(KEEPER, "ActiveState") == "active", 30, "the keeper to start again")
+    wait_until(lambda: world.unit(KEEPER, "ActiveState") == "active", 60, "the keeper to start again")
 
 
 def refused_by_systemd(world, *words):
