@@ -181,6 +181,20 @@ static void tell_standstill(Job *job)
     job->stop_told = still;
 }
 
+/* A request whose daemon died before systemd had heard of it: no worker will come by itself, and a
+ * server with an unfinished job would wait for it for ever. Tried once by each daemon. */
+static void start_forgotten(Job *job)
+{
+    const char *state = unit_watch_state(job->unit);
+
+    if (job->start || job->start_asked || !job->request || !job->summary || job->summary->damaged ||
+        job->summary->starts > 0 || !g_str_equal(state, "inactive"))
+        return;
+    log_line(LOG_NOTICE, &(LogFields){ .server = server_name(job), .job = job->id },
+             "Job %" G_GUINT64_FORMAT " was asked for and never begun; it begins now", job->id);
+    start_worker(job, NULL, FALSE);
+}
+
 static void mark(Job *job)
 {
     Server *server = server_find(job->object.daemon, server_name(job));
@@ -214,6 +228,7 @@ void job_refresh(Job *job)
                  job_result(job));
         tell_end(job, job_result(job));
     } else if (!job->ended) {
+        start_forgotten(job);
         tell_standstill(job);
     }
     start_look(job);

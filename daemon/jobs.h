@@ -26,6 +26,7 @@ typedef struct {
     gboolean announced;     /* PrepareForUpgrade(true) was told or would have been */
     gboolean ended;         /* JobRemoved was told or would have been */
     gboolean seen_running;  /* its worker ran, or should have before we came */
+    gboolean start_asked;   /* this daemon asked systemd to start its worker */
     gboolean stop_told;     /* the journal knows that its worker stands still */
     UnitWatch *unit;        /* its worker; NULL: finished */
     Watch *record_watch, *progress_watch;

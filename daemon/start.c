@@ -185,7 +185,9 @@ void start_worker(Job *job, Call *call, gboolean retry)
     struct Start *start = g_new0(struct Start, 1);
 
     start->calls = g_ptr_array_new();
-    g_ptr_array_add(start->calls, call);
+    if (call)
+        g_ptr_array_add(start->calls, call);
+    job->start_asked = TRUE;
     start->retry = retry;
     job->start = start;
     sd_event_add_time_relative(daemon->event, &start->patience, CLOCK_MONOTONIC, PATIENCE_USEC, 0,

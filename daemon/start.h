@@ -10,7 +10,7 @@
 #include "daemon/call.h"
 #include "daemon/jobs.h"
 
-/* RETRY: the job had ended, and where it cannot be started it stays so. */
+/* CALL: NULL where nobody waits any more. RETRY: the job had ended, and where it cannot be started it stays so. */
 void start_worker(Job *job, Call *call, gboolean retry);
 
 /* Answers one more call together with those that wait, or at once where the worker is at work. */
