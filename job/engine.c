@@ -8,6 +8,7 @@
 #include "common/text.h"
 #include "state/backing.h"
 #include "state/boot.h"
+#include "state/retention.h"
 
 #include <systemd/sd-daemon.h>
 
@@ -36,6 +37,10 @@ void engine_wrap_up(Job *job)
     run_forget_all(job);
     run_forget_outputs(job);
     backing_tidy(job->server->name);
+    if (!retention_tidy(job->server->name, RETENTION_JOBS, &problem)) {
+        g_warning("%s, ignoring", problem->message);
+        g_clear_error(&problem);
+    }
     /* The generator takes away what an unfinished job needed: start at boot, the lock on the
      * socket. */
     if (!run_daemon_reload(job, &problem) && !job->stopping)
