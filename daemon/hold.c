@@ -16,18 +16,12 @@
     (3600 * USEC_PER_SEC) /* a client that hangs is worse off than one refused                     \
                            */
 
-/* What both need: nobody else works on the port, and the keeper is one that can be ordered so. */
+/* What both need: nobody else works on the port. */
 static gboolean check_server(Call *call, GError **error)
 {
     const Server *server = (const Server *)call->object;
     const Job *job = jobs_unfinished(call->object->daemon, server->config->name);
 
-    if (server->config->mode != MODE_RELAY) {
-        g_set_error(error, TU_ERROR, TU_ERROR_NOT_POSSIBLE,
-                    "Server %s has Mode=inherit, which is not available yet. Set Mode=relay in %s",
-                    server->config->name, server->config->file);
-        return FALSE;
-    }
     if (job) {
         g_set_error(error, TU_ERROR, TU_ERROR_BUSY,
                     "Job %" G_GUINT64_FORMAT " works on server %s. Wait for its end, or cancel it",
@@ -126,9 +120,9 @@ static char *find_backend(const Server *server, const InstanceFacts *facts, GErr
         inventory_instance(inventory, server->config->instance, facts ? error : NULL);
 
     if (instance && facts)
-        return g_strdup_printf(
-            "127.0.0.1:%u",
-            inventory_backend_port(inventory, server->config, instance, facts->server_port));
+        return inventory_backend(inventory, server->config, instance,
+                                 instance->admin ? instance->admin : facts->admin,
+                                 facts->server_port);
     return server->status ? g_strdup(server->status->backend) : NULL;
 }
 

@@ -150,7 +150,7 @@ static GVariant *get_version(const Object *object)
 
 static GVariant *get_features(const Object *object)
 {
-    static const char *const features[] = { "offline", "relay", "rollback", "retry", "clean" };
+    static const char *const features[] = { "offline", "relay", "inherit", "rollback", "retry", "clean" };
 
     return g_variant_new_strv(features, G_N_ELEMENTS(features));
 }

@@ -21,15 +21,6 @@ static gboolean not_possible(GError **error, const char *format, ...)
     return FALSE;
 }
 
-static gboolean check_mode(const ServerConfig *config, GError **error)
-{
-    return config->mode == MODE_RELAY ||
-           not_possible(error,
-                        "Server %s has Mode=inherit, which is not available yet. "
-                        "Set Mode=relay in %s",
-                        config->name, config->file);
-}
-
 static gboolean find_upgrade(Call *call, const char *target, GError **error)
 {
     const ServerConfig *config = ((const Server *)call->object)->config;
@@ -192,7 +183,7 @@ static gboolean prepare(Call *call, const Kind *kind, guint more, const char *ta
     const ServerConfig *config = ((const Server *)call->object)->config;
 
     if (!options_take(call, options, kind->options | more, error) ||
-        !kind->find(call, target, error) || !check_mode(config, error))
+        !kind->find(call, target, error))
         return FALSE;
     call->kind = kind->word;
     call_set(&call->server, config->name);

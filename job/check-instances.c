@@ -203,6 +203,40 @@ static gboolean look_daemon_port(Check *check, GError **error)
     return TRUE;
 }
 
+static gboolean look_preload(Check *check, GError **error)
+{
+    const Job *job = check->job;
+    const Side *sides[] = { &job->from, &job->to };
+
+    for (guint i = 0; i < G_N_ELEMENTS(sides) && job->server->mode == MODE_INHERIT; i++) {
+        const InstanceConfig *config = sides[i]->config;
+        const TimesTenStatus *status = i ? check->to_status : check->from_status;
+        gboolean running = status && status->daemon_running;
+        g_autofree char *restart =
+            g_strdup_printf("At a quiet time: systemctl restart %s", sides[i]->unit);
+        g_autofree char *relay = g_strdup_printf("Set Mode=relay in %s", job->server->file);
+        g_autofree char *vendor = g_strdup_printf(
+            "Set Mode=relay in %s, or give %s the environment that libtimesten-port(7) names",
+            job->server->file, sides[i]->unit);
+
+        if (sides[i]->facts->preload_problem)
+            check_found(check, SEVERITY_ERROR, config->name, relay,
+                        "It cannot take the port's socket (Mode=inherit), because nothing can be "
+                        "preloaded into it: %s",
+                        sides[i]->facts->preload_problem);
+        else if (config->unit && !running)
+            check_found(check, SEVERITY_ERROR, config->name, vendor,
+                        "Whether it can take the port's socket (Mode=inherit) is known to %s "
+                        "alone, and it does not run",
+                        sides[i]->unit);
+        else if (running && sides[i]->facts->preload_missing)
+            check_found(check, SEVERITY_ERROR, config->name, config->unit ? vendor : restart,
+                        "Its main daemon was started without libtimesten-port.so, so its server "
+                        "cannot take the port's socket (Mode=inherit)");
+    }
+    return TRUE;
+}
+
 static gboolean look_private_port(Check *check, GError **error)
 {
     const Job *job = check->job;
@@ -312,6 +346,8 @@ const CheckType checks_of_instances[] = {
     { "daemon-port", "The port of the new main daemon is free, or its own", NEEDS_BOTH,
       look_daemon_port },
     { "private-port", "The new server's private port is free", NEEDS_BOTH, look_private_port },
+    { "preload", "Both servers can take the port's socket where they must", NEEDS_BOTH,
+      look_preload },
     { "port-held", "systemd holds the public port", NEEDS_NOTHING, look_port_held },
     { "port-open", "The port is not on hold", NEEDS_NOTHING, look_port_open },
     { "other-job", "No other job is at work on the server", NEEDS_NOTHING, look_other_job },

@@ -199,8 +199,7 @@ gboolean job_probe_side(Job *job, Side *side, GError **error)
         return FALSE;
     facts_free(side->facts);
     side->facts = facts;
-    side->backend_port =
-        inventory_backend_port(job->inventory, job->server, side->config, side->facts->server_port);
+    job_set_port(job, side);
     return TRUE;
 }
 
@@ -209,9 +208,26 @@ gboolean job_survey(Job *job, GError **error)
     return job_probe_side(job, &job->from, error) && job_probe_side(job, &job->to, error);
 }
 
-char *job_backend(const Side *side)
+void job_serve_publicly(const Job *job, Side *side)
 {
-    return g_strdup_printf("127.0.0.1:%u", side->backend_port);
+    side->serves_publicly = job->server->mode == MODE_INHERIT;
+    if (side->serves_publicly)
+        side->backend_port = job->server->port;
+}
+
+void job_set_port(const Job *job, Side *side)
+{
+    side->backend_port =
+        inventory_private_port(job->inventory, job->server, side->config, side->facts->server_port);
+    if (side == &job->from || side->serves_publicly)
+        job_serve_publicly(job, side);
+}
+
+char *job_backend(const Job *job, const Side *side)
+{
+    return job->server->mode == MODE_INHERIT
+               ? g_strdup_printf("%s@%s", side->config->name, side->admin)
+               : g_strdup_printf("127.0.0.1:%u", side->backend_port);
 }
 
 char *job_export_state_directory(const Job *job)

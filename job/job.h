@@ -21,7 +21,9 @@ typedef struct {
     char *unit;           /* in control of its main daemon */
     char *admin;          /* instance administrator */
     InstanceFacts *facts; /* as probed last */
-    guint16 backend_port; /* where its server listens when it backs the server of the job */
+    guint16 backend_port; /* where its server listens; for the new one in inherit mode that is a
+                             private port until job_serve_publicly() */
+    gboolean serves_publicly;
 } Side;
 
 void side_clear(Side *side);
@@ -127,4 +129,8 @@ char *job_export_path(const Job *job, const char *dsn);
 char *job_export_state_directory(const Job *job);
 
 /* The address that the keeper relays to for a side; g_free(). */
-char *job_backend(const Side *side);
+char *job_backend(const Job *job, const Side *side);
+/* In inherit mode: from now on the side's server belongs at the public port. */
+void job_serve_publicly(const Job *job, Side *side);
+/* After the facts of a side are known. */
+void job_set_port(const Job *job, Side *side);

@@ -2,6 +2,7 @@
 #include "job/meter.h"
 #include "job/runner.h"
 #include "common/error.h"
+#include "common/file.h"
 #include "common/text.h"
 #include "timesten/admin.h"
 
@@ -9,6 +10,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -21,7 +23,8 @@
  * to wait for. A guess; too low only means more patience. */
 #define LOAD_RATE (50 * 1024 * 1024)
 
-#define QUESTION "select count(*) from sys.tables;"
+#define TABLE_LIMIT (64 * 1024 * 1024)
+#define QUESTION    "select count(*) from sys.tables;"
 
 gboolean server_port_answers(guint16 port)
 {
@@ -41,6 +44,27 @@ gboolean server_port_answers(guint16 port)
         problem = ECONNREFUSED;
     close(fd);
     return problem == 0;
+}
+
+guint server_sessions(guint16 port)
+{
+    static const char *const tables[] = { "/proc/net/tcp", "/proc/net/tcp6" };
+    guint count = 0;
+
+    for (guint i = 0; i < G_N_ELEMENTS(tables); i++) {
+        g_autofree char *text = file_read(tables[i], TABLE_LIMIT, NULL, NULL);
+
+        for (const char *line = text ? strchr(text, '\n') : NULL; line && line[1];
+             line = strchr(line + 1, '\n')) {
+            unsigned local, state;
+
+            /* SYN_RECV, ESTABLISHED and CLOSE_WAIT: the server has it, or is about to. */
+            if (sscanf(line + 1, " %*u: %*[0-9A-F]:%x %*[0-9A-F]:%*x %x", &local, &state) == 2 &&
+                local == port && (state == 1 || state == 3 || state == 8))
+                count++;
+        }
+    }
+    return count;
 }
 
 gboolean server_is_up(const Side *side, const TimesTenStatus *status)

@@ -12,6 +12,9 @@
 /* Whether anybody accepts connections on a port of this host. */
 gboolean server_port_answers(guint16 port);
 
+/* Connections of clients to PORT, of whatever server. */
+guint server_sessions(guint16 port);
+
 /* Up by two signals: ttStatus shows it on the side's private port, and the port answers. */
 gboolean server_is_up(const Side *side, const TimesTenStatus *status);
 

@@ -263,7 +263,8 @@ static gboolean bring_server_up(Job *job, Side *side, GError **error)
                                        "The stop of the server", error))
             return FALSE;
     }
-    if (!await_free_port(job, side, error))
+    /* At the public port the kernel answers for everybody. */
+    if (side->backend_port != job->server->port && !await_free_port(job, side, error))
         return FALSE;
     for (guint attempt = 0; attempt < 2; attempt++) {
         g_autoptr(UtilityResult) started =
@@ -290,7 +291,7 @@ static gboolean bring_server_up(Job *job, Side *side, GError **error)
 }
 
 /* The same where its main daemon may be gone, too. */
-static gboolean bring_side_up(Job *job, Side *side, GError **error)
+gboolean step_bring_server_up(Job *job, Side *side, GError **error)
 {
     return step_bring_daemon_up(job, side, error) && bring_server_up(job, side, error);
 }
@@ -306,14 +307,22 @@ static gboolean keep_new_server(Job *job, GError **error)
     g_message("The TimesTen Server of instance %s is not up although it served before the commit; "
               "it is started again. If it died: tterrors.log in %s says why",
               job->to.config->name, job->to.facts->daemon_home);
-    return bring_side_up(job, &job->to, error);
+    return step_bring_server_up(job, &job->to, error);
+}
+
+/* In inherit mode the server cannot come up before the keeper gives it the socket again. */
+static gboolean give_port_back(Job *job, GError **error)
+{
+    g_autofree char *backend = job_backend(job, &job->from);
+
+    return job->server->mode != MODE_INHERIT || run_keeper(job, error, "open %s", backend);
 }
 
 gboolean step_stop_old_server_undo(Job *job, GError **error)
 {
     if (!noted_yes(job, "was-running"))
         return TRUE;
-    if (!bring_side_up(job, &job->from, error))
+    if (!give_port_back(job, error) || !step_bring_server_up(job, &job->from, error))
         return FALSE;
     server_glance(job, &job->from); /* whatever it answers, there is no better one */
     return TRUE;
@@ -350,6 +359,7 @@ gboolean step_start_new_server_undo(Job *job, GError **error)
 
 gboolean step_retire_old(Job *job, GError **error)
 {
+    job_serve_publicly(job, &job->to);
     return keep_new_server(job, error) && set_server_port(job, &job->from, 0, error) &&
            keep_new_server(job, error);
 }

@@ -2,6 +2,7 @@
 #include "job/steps.h"
 #include "job/meter.h"
 #include "job/runner.h"
+#include "job/server.h"
 #include "common/error.h"
 #include "common/names.h"
 #include "common/text.h"
@@ -26,9 +27,23 @@ gboolean step_hold(Job *job, GError **error)
 
 gboolean step_hold_undo(Job *job, GError **error)
 {
-    g_autofree char *backend = job_backend(&job->from);
+    g_autofree char *backend = job_backend(job, &job->from);
 
-    return run_keeper(job, error, "open %s", backend);
+    if (!run_keeper(job, error, "open %s", backend))
+        return FALSE;
+    /* Where its daemon started while the port was held (at a boot), its server could not have it.
+     */
+    return job->server->mode != MODE_INHERIT || step_bring_server_up(job, &job->from, error);
+}
+
+/* The keeper knows those that it relays; of a server that accepts by itself the kernel does. */
+static guint count_sessions(const Job *job)
+{
+    g_autoptr(KeeperStatus) status = keeper_status_read(job->server->name);
+
+    if (job->server->mode == MODE_INHERIT)
+        return server_sessions(job->server->port);
+    return status ? status->sessions : 0;
 }
 
 gboolean step_drain(Job *job, GError **error)
@@ -40,14 +55,14 @@ gboolean step_drain(Job *job, GError **error)
                             job->options.drain_usec + DRAIN_SAFETY_USEC, left))
         return FALSE;
     for (;;) {
-        g_autoptr(KeeperStatus) status = keeper_status_read(job->server->name);
+        guint sessions = count_sessions(job);
         guint64 waited = g_get_monotonic_time() - begun;
 
         /* Sessions that are left are ended by the old server's own graceful stop, the next step. */
-        if (!status || status->sessions == 0 || waited >= job->options.drain_usec)
+        if (sessions == 0 || waited >= job->options.drain_usec)
             return TRUE;
         meter_advance(job->meter, (double)waited / job->options.drain_usec, "%u sessions still run",
-                      status->sessions);
+                      sessions);
         if (!job_sleep(job, 100 * USEC_PER_MSEC, error))
             return FALSE;
     }
@@ -75,10 +90,13 @@ gboolean step_commit(Job *job, GError **error)
 
 gboolean step_resume(Job *job, GError **error)
 {
-    g_autofree char *backend = job_backend(&job->to);
+    g_autofree char *backend = job_backend(job, &job->to);
 
     /* First what a keeper that starts anew would read, then the keeper that runs. */
     if (!run_daemon_reload(job, error) || !run_keeper(job, error, "open %s", backend))
+        return FALSE;
+    job_serve_publicly(job, &job->to);
+    if (job->server->mode == MODE_INHERIT && !step_bring_server_up(job, &job->to, error))
         return FALSE;
     job->outage_since = 0;
     return TRUE;

@@ -17,6 +17,8 @@ gboolean step_start_new_server_undo(Job *job, GError **error);
 gboolean step_retire_old(Job *job, GError **error);
 /* Starts a side's main daemon and waits until it answers. */
 gboolean step_bring_daemon_up(Job *job, const Side *side, GError **error);
+/* The server of a side on its port, whatever state it and its main daemon are in. */
+gboolean step_bring_server_up(Job *job, Side *side, GError **error);
 /* step-port.c: the public port, and the commit */
 gboolean step_hold(Job *job, GError **error);
 gboolean step_hold_undo(Job *job, GError **error);

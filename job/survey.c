@@ -35,8 +35,7 @@ static gboolean recall(Job *job, guint which)
 
     side->facts = job_recall_facts(job, sides[which].key);
     if (side->facts)
-        side->backend_port = inventory_backend_port(job->inventory, job->server, side->config,
-                                                    side->facts->server_port);
+        job_set_port(job, side);
     return side->facts != NULL;
 }
 

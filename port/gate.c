@@ -28,6 +28,7 @@ struct Gate {
     gboolean overdue;     /* it refuses because a deadline passed, not by order */
     guint64 clock_offset; /* CLOCK_REALTIME - CLOCK_BOOTTIME */
     guint64 accepted, refused, cut, gave_up;
+    guint64 waiting_since; /* in inherit mode, clients at the open port; 0: none */
     Listeners *listeners;
     Dialer *dialer;
     Relay *relay;
@@ -53,8 +54,8 @@ static void settle_listeners(Gate *gate)
                       !(is_inherited(gate) && listeners_door_is_closed(gate->listeners));
 
     listeners_watch(gate->listeners, open || refuse);
-    publisher_watch(gate->publisher, gate->now->state == KEEPER_OPEN ? !open && !is_inherited(gate)
-                                                                     : saved_is_held(gate->now));
+    publisher_watch(gate->publisher,
+                    gate->now->state == KEEPER_OPEN ? !open : saved_is_held(gate->now));
 }
 
 static void set_timer(sd_event_source *timer, guint64 when)
@@ -448,14 +449,28 @@ static char *describe(Gate *gate, const KeeperStatus *status)
         gate->overdue ? "after the hold's deadline" : "every connect", status->refused);
 }
 
+/* For how long the backend of an open port has been silent. One that accepts by itself is, while
+ * its queue does not get empty. */
+static guint64 find_silence(Gate *gate, guint held)
+{
+    if (gate->now->state != KEEPER_OPEN)
+        return 0;
+    if (!is_inherited(gate))
+        return dialer_silence(gate->dialer);
+    if (held == 0)
+        gate->waiting_since = 0;
+    else if (gate->waiting_since == 0)
+        gate->waiting_since = boottime_now();
+    return gate->waiting_since ? boottime_now() - gate->waiting_since : 0;
+}
+
 static KeeperStatus *on_publish(char **ret_text, gpointer data)
 {
     Gate *gate = data;
     KeeperStatus *status = gate_status(gate);
 
     /* Here, because it is asked often while clients wait. */
-    silence_lasts(gate->silence,
-                  gate->now->state == KEEPER_OPEN ? dialer_silence(gate->dialer) : 0);
+    silence_lasts(gate->silence, find_silence(gate, status->held));
     *ret_text = describe(gate, status);
     return status;
 }

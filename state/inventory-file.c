@@ -282,11 +282,8 @@ static void read_mode(const Reader *reader, ServerConfig *server)
     int mode = MODE_RELAY;
 
     if (value && !nick_parse(port_mode_nicks, value, &mode))
-        complain(reader, "Mode", "Mode=%s is unknown. Write Mode=relay or leave the line out",
+        complain(reader, "Mode", "Mode=%s is unknown. Write Mode=relay or Mode=inherit, or leave the line out",
                  value);
-    else if (mode == MODE_INHERIT)
-        complain(reader, "Mode",
-                 "Mode=inherit is not available yet: use relay, or leave the line out");
     server->mode = mode;
 }
 

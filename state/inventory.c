@@ -318,6 +318,13 @@ static void check_backing(Inventory *inventory, ServerConfig *server, guint befo
 
         /* An instance has one TimesTen Server, hence one port. */
         if (g_strcmp0(other->instance, server->instance) == 0 &&
+            (other->mode == MODE_INHERIT || server->mode == MODE_INHERIT))
+            inventory_file_complain(
+                server->file, "Server", "Mode", errors,
+                "instance %s also backs server %s, and with Mode=inherit it can serve one port "
+                "only. Write Mode=relay in both files",
+                server->instance, other->name);
+        if (g_strcmp0(other->instance, server->instance) == 0 &&
             other->private_port != server->private_port)
             inventory_file_complain(
                 server->file, "Server", "PrivatePort", errors,
@@ -443,6 +450,23 @@ const ServerConfig *inventory_server_of_port(const Inventory *inventory, guint16
 }
 
 guint16 inventory_backend_port(const Inventory *inventory, const ServerConfig *server,
+                               const InstanceConfig *instance, guint16 configured)
+{
+    return server->mode == MODE_INHERIT
+               ? server->port
+               : inventory_private_port(inventory, server, instance, configured);
+}
+
+char *inventory_backend(const Inventory *inventory, const ServerConfig *server,
+                        const InstanceConfig *instance, const char *user, guint16 configured)
+{
+    if (server->mode == MODE_INHERIT)
+        return g_strdup_printf("%s@%s", instance->name, user);
+    return g_strdup_printf("127.0.0.1:%u",
+                           inventory_private_port(inventory, server, instance, configured));
+}
+
+guint16 inventory_private_port(const Inventory *inventory, const ServerConfig *server,
                                const InstanceConfig *instance, guint16 configured)
 {
     if (server->private_port != 0)

@@ -76,14 +76,23 @@ const ServerConfig *inventory_server_of_port(const Inventory *inventory, guint16
  * NULL: it is not open. The socket unit leaves it in /run/timesten-upgrade/listen; g_free(). */
 char *inventory_open_address(const char *server);
 
-/* The port on which INSTANCE's own TimesTen Server listens when it backs SERVER in relay mode. In
- * this order: the server's PrivatePort=; the instance's ServerPort=; CONFIGURED (the port in its
+/* The port on which INSTANCE's own TimesTen Server listens when it backs SERVER: in inherit mode the
+ * public one, in relay mode the private one. */
+guint16 inventory_backend_port(const Inventory *inventory, const ServerConfig *server,
+                               const InstanceConfig *instance, guint16 configured);
+/* What the keeper of SERVER has as its backend: "127.0.0.1:PORT", or INSTANCE@USER in inherit mode;
+ * g_free(). */
+char *inventory_backend(const Inventory *inventory, const ServerConfig *server,
+                        const InstanceConfig *instance, const char *user, guint16 configured);
+
+/* The port on which it listens where no client comes: in relay mode always, in inherit mode before
+ * it is proved to serve. In this order: the server's PrivatePort=; the instance's ServerPort=; CONFIGURED (the port in its
  * option file, 0 none) where that is not a public port of ours; 20000 + a hash of the instance's
  * name % 10000, which lies below the kernel's ephemeral ports, passing over public ports. The order
  * makes an untouched vendor configuration work and two releases side by side never share a port.
  * Nothing but the inventory and CONFIGURED goes in, so generator, daemon and worker always agree;
  * and once the result stands in the option file, it comes back as CONFIGURED. */
-guint16 inventory_backend_port(const Inventory *inventory, const ServerConfig *server,
+guint16 inventory_private_port(const Inventory *inventory, const ServerConfig *server,
                                const InstanceConfig *instance, guint16 configured);
 
 /* The unit in control of an instance; g_free(). */

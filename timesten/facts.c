@@ -50,6 +50,8 @@ static const Field instance_fields[] = {
     INSTANCE("BackwardsCompat", TYPE_BOOLEAN, backwards_compat),
     INSTANCE("OptionsWritable", TYPE_BOOLEAN, options_writable),
     INSTANCE("ClientSql", TYPE_BOOLEAN, client_sql),
+    INSTANCE("PreloadProblem", TYPE_STRING, preload_problem),
+    INSTANCE("PreloadMissing", TYPE_BOOLEAN, preload_missing),
     INSTANCE("Bits", TYPE_UINT, bits),
 };
 

@@ -33,6 +33,8 @@ typedef struct {
     gboolean backwards_compat;
     gboolean options_writable;
     gboolean client_sql;     /* ttIsqlCS is installed; a server-only installation lacks it */
+    char *preload_problem;   /* why a library cannot be preloaded into its programs; NULL it can */
+    gboolean preload_missing; /* its main daemon runs without ours */
     guint bits;              /* 32, 64, 0 unknown */
     GPtrArray *databases;    /* DatabaseFacts */
 } InstanceFacts;

@@ -9,6 +9,7 @@
 #include "timesten/capture.h"
 #include "timesten/odbc.h"
 #include "timesten/options.h"
+#include "timesten/preload.h"
 #include "timesten/utility.h"
 #include "timesten/version.h"
 
@@ -226,6 +227,8 @@ InstanceFacts *probe_files(const char *home, const char *release_override, GErro
     facts->odbc_path = find_odbc(facts, era);
     facts->pid_file = g_build_filename(facts->daemon_home, "timestend.pid", NULL);
     facts->client_sql = has_client_sql(home, era);
+    facts->preload_problem = preload_find_problem(home);
+    facts->preload_missing = preload_is_missing(facts->pid_file);
     return read_options(facts, era, error) ? g_steal_pointer(&facts) : NULL;
 }
 

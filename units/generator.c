@@ -28,6 +28,7 @@
 
 #define PROGRAM     "timesten-generator"
 #define HELPER      LIBEXECDIR "/instance-helper"
+#define SHIM        SHIMDIR "/libtimesten-port.so"
 #define LINE_LIMIT  900 /* bytes; the kernel cuts a message at 1 KiB */
 #define JOB_UNIT    UNITDIR "/timesten-job@.service"
 #define RELOAD_UNIT UNITDIR "/timesten-reload.service"
@@ -157,7 +158,8 @@ static guint64 hold_limit(const ServerConfig *server, const JobRequest *job)
     return usec;
 }
 
-static void write_socket(const Generator *generator, const char *server, const char *address)
+static void write_socket(const Generator *generator, const char *server, const char *address,
+                         gboolean inherit)
 {
     g_autofree char *unit = unit_server_socket(server);
     g_autofree char *below = g_strconcat("listen/", server, NULL);
@@ -180,6 +182,11 @@ static void write_socket(const Generator *generator, const char *server, const c
         "ExecStartPost=-/bin/sh -c 'mkdir -p %s && echo \"%s\" >%s'\n"
         "ExecStopPost=-/bin/rm -f %s\n",
         address, directory, address, path, path);
+    if (inherit)
+        g_string_append(text,
+                        "# The instance's user asks for the socket there. The keeper looks who "
+                        "it is.\n"
+                        "SocketMode=0666\n");
     dropin_write(generator->directory, unit, "50-listen.conf", text, &error);
     report_error(generator, &error);
 }
@@ -190,8 +197,10 @@ static void write_keeper(const Generator *generator, const ServerConfig *server)
         inventory_instance(generator->inventory, server->instance, NULL);
     const Layout *layout = g_hash_table_lookup(generator->layouts, server->instance);
     const JobRequest *job = unfinished_job(generator, server->name);
-    const guint16 port = inventory_backend_port(generator->inventory, server, instance,
-                                                layout ? layout->server_port : 0);
+    const char *user = layout ? layout->user : instance->admin;
+    g_autofree char *backend = inventory_backend(generator->inventory, server, instance,
+                                                 user ? user : "root", /* who may have it anyway */
+                                                 layout ? layout->server_port : 0);
     g_autofree char *unit = unit_server(server->name);
     g_autofree char *backing = inventory_instance_unit(instance);
     g_autoptr(GString) text = g_string_new(NULL);
@@ -203,9 +212,9 @@ static void write_keeper(const Generator *generator, const ServerConfig *server)
                            "instance is still starting.\n"
                            "Wants=%s\n\n"
                            "[Service]\n"
-                           "Environment=TIMESTEN_BACKEND=127.0.0.1:%u\n"
+                           "Environment=TIMESTEN_BACKEND=%s\n"
                            "Environment=TIMESTEN_WAIT_USEC=%" G_GUINT64_FORMAT "\n",
-                           backing, port, server->hold_limit_usec);
+                           backing, backend, server->hold_limit_usec);
     if (server->proxy)
         g_string_append(text, "Environment=TIMESTEN_PROXY=v2\n");
     if (job)
@@ -268,7 +277,7 @@ static void write_server(const Generator *generator, const ServerConfig *server)
 
         report(generator, 4, message);
     }
-    write_socket(generator, server->name, server->listen);
+    write_socket(generator, server->name, server->listen, server->mode == MODE_INHERIT);
     write_keeper(generator, server);
     write_reviver(generator, server);
 }
@@ -285,7 +294,7 @@ static void write_open_servers(const Generator *generator)
         g_autofree char *address = inventory_open_address(name);
 
         if (address && !inventory_server(generator->inventory, name, NULL))
-            write_socket(generator, name, address);
+            write_socket(generator, name, address, FALSE);
     }
 }
 
@@ -355,6 +364,42 @@ static void append_preparation(const Generator *generator, const InstanceConfig 
     words_append(text, "ExecStartPre", "", words);
 }
 
+/* So that its TimesTen Server takes the socket of the server that it backs. For all instances:
+ * which of them backs a server changes while their main daemons run, and the keeper knows. */
+static void append_preload(const Generator *generator, const InstanceConfig *instance,
+                           GString *text)
+{
+    g_autoptr(GString) keepers = g_string_new(NULL);
+
+    for (guint i = 0; i < generator->inventory->servers->len; i++) {
+        const ServerConfig *server = g_ptr_array_index(generator->inventory->servers, i);
+        g_autofree char *control = path_keeper(server->name, "control");
+
+        if (server->mode == MODE_INHERIT)
+            g_string_append_printf(keepers, "%s%u=%s", keepers->len ? "," : "", server->port,
+                                   control);
+    }
+    if (keepers->len > 0)
+        g_string_append_printf(text,
+                               "Environment=LD_PRELOAD=" SHIM "\n"
+                               "Environment=TIMESTEN_PORT_KEEPERS=%s\n"
+                               "Environment=TIMESTEN_PORT_NAME=%s\n",
+                               keepers->str, instance->name);
+}
+
+/* Without the socket unit there would be no keeper to ask. */
+static void append_sockets(const Generator *generator, const InstanceConfig *instance,
+                           GString *text)
+{
+    for (guint i = 0; i < generator->inventory->servers->len; i++) {
+        const ServerConfig *server = g_ptr_array_index(generator->inventory->servers, i);
+        g_autofree char *unit = unit_server_socket(server->name);
+
+        if (server->mode == MODE_INHERIT && g_str_equal(server->instance, instance->name))
+            g_string_append_printf(text, "Wants=%s\nAfter=%s\n", unit, unit);
+    }
+}
+
 static void write_instance(const Generator *generator, const InstanceConfig *instance)
 {
     const Layout *layout = g_hash_table_lookup(generator->layouts, instance->name);
@@ -371,9 +416,11 @@ static void write_instance(const Generator *generator, const InstanceConfig *ins
     environment = utility_environment(UTILITY_DAEMON_START, instance->home, release);
     words_append(text, "[Unit]\nRequiresMountsFor", "",
                  (char *[]){ instance->home, layout->daemon_home, NULL });
+    append_sockets(generator, instance, text);
     g_string_append_printf(text, "\n[Service]\nUser=%s\n", layout->user);
     for (guint i = 0; environment[i]; i++)
         words_append(text, "Environment", "", (char *[]){ environment[i], NULL });
+    append_preload(generator, instance, text);
     g_string_append_printf(text, "PIDFile=%s/timestend.pid\n", layout->daemon_home);
     append_preparation(generator, instance, layout, text);
     g_string_append(text, "ExecStart=\n");
