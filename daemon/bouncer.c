@@ -263,9 +263,10 @@ BouncerCheck *bouncer_ask(Call *call, BouncerAnswer answer, BouncerGone gone, GE
     BouncerCheck *check = g_new0(BouncerCheck, 1);
     int r;
 
+    questions++;
     *check = (BouncerCheck){
         .call = call,
-        .turn = ++questions,
+        .turn = questions,
         .answer = answer,
         .gone = gone,
         .bus = sd_bus_ref(sd_bus_message_get_bus(call->message)),
