@@ -122,12 +122,13 @@ static void on_done(const TransientOutcome *outcome, const GError *asked, gpoint
     g_autoptr(GError) error = NULL;
     g_autoptr(GVariant) answer = NULL;
 
-    if (asked) {
+    /* Also where the answer was lost: PID 1 that re-executed itself may have started it all the
+     * same. */
+    transient_forget(ask->daemon->bus, ask->unit);
+    if (asked)
         error = g_error_copy(asked);
-    } else {
-        transient_forget(ask->daemon->bus, ask->unit);
+    else
         answer = judge(ask, outcome, &error);
-    }
     g_unlink(ask->output);
     for (guint i = 0; i < ask->calls->len; i++) {
         Call *call = ask->calls->pdata[i];

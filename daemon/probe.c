@@ -100,8 +100,9 @@ static void on_done(const TransientOutcome *outcome, const GError *asked, gpoint
     g_autoptr(GError) error = NULL;
     InstanceFacts *facts = judge(instance, outcome, asked, &error);
 
-    if (!asked)
-        transient_forget(instance->object.daemon->bus, probe->unit);
+    /* Also where the answer was lost: PID 1 that re-executed itself may have started it all the
+     * same. */
+    transient_forget(instance->object.daemon->bus, probe->unit);
     unlink(probe->output);
     if (facts) {
         facts_free(instance->facts);
