@@ -1,5 +1,7 @@
 #include "common/error.h"
 
+#include <errno.h>
+
 G_DEFINE_QUARK(tu-error-quark, tu_error)
 
 #define OURS "org.timesten.Upgrade1.Error."
@@ -7,11 +9,13 @@ G_DEFINE_QUARK(tu-error-quark, tu_error)
 static const TuErrorRow rows[] = {
     [TU_ERROR_FAILED] = { "org.freedesktop.DBus.Error.Failed", 1,
                           "The system underneath failed: a file, the bus, memory." },
-    [TU_ERROR_NO_SUCH_SERVER] = { OURS "NoSuchServer", 10, "No server of that name is configured." },
+    [TU_ERROR_NO_SUCH_SERVER] = { OURS "NoSuchServer", 10,
+                                  "No server of that name is configured." },
     [TU_ERROR_NO_SUCH_INSTANCE] = { OURS "NoSuchInstance", 11,
                                     "No instance of that name is configured." },
     [TU_ERROR_NO_SUCH_JOB] = { OURS "NoSuchJob", 12, "No job has that number." },
-    [TU_ERROR_BUSY] = { OURS "Busy", 13, "Another job is at work on the server or one of its instances." },
+    [TU_ERROR_BUSY] = { OURS "Busy", 13,
+                        "Another job is at work on the server or one of its instances." },
     [TU_ERROR_NOT_POSSIBLE] = { OURS "NotPossible", 14,
                                 "TimesTen's rules or the state of the server forbid it." },
     [TU_ERROR_CHECKS_FAILED] = { OURS "ChecksFailed", 15,
@@ -54,14 +58,32 @@ const char *tu_error_bus_name(const GError *error)
     return tu_error_row(error->domain == TU_ERROR ? error->code : TU_ERROR_FAILED)->bus_name;
 }
 
+/* What helps against what the whole host suffers from, whatever was tried. */
+static const struct {
+    int errnum;
+    const char *text;
+} remedies[] = {
+    { ENOSPC, ". Free space on its file system" },
+    { EDQUOT, ". Free space on its file system, or raise the quota" },
+    { EROFS, ". Mend its file system and mount it for writing (dmesg tells what happened)" },
+    { EIO, ". Mend its file system or disk (dmesg tells what happened)" },
+    { EMFILE, ". Raise LimitNOFILE= of the unit" },
+    { ENFILE, ". Raise fs.file-max" },
+};
+
 gboolean tu_error_errno(GError **error, int errnum, const char *format, ...)
 {
+    const char *remedy = "";
     g_autofree char *context = NULL;
     va_list args;
+
+    for (guint i = 0; i < G_N_ELEMENTS(remedies); i++)
+        if (remedies[i].errnum == errnum)
+            remedy = remedies[i].text;
 
     va_start(args, format);
     context = g_strdup_vprintf(format, args);
     va_end(args);
-    g_set_error(error, TU_ERROR, TU_ERROR_FAILED, "%s: %s", context, g_strerror(errnum));
+    g_set_error(error, TU_ERROR, TU_ERROR_FAILED, "%s: %s%s", context, g_strerror(errnum), remedy);
     return FALSE;
 }

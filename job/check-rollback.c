@@ -81,7 +81,8 @@ static gboolean look_data_loss(Check *check, GError **error)
         g_variant_lookup(job->request->options, "allow-data-loss", "b", &allowed);
     when = g_date_time_new_from_unix_local(backing->since / USEC_PER_SEC);
     when_text = g_date_time_format(when, "%F %T");
-    age = text_timespan((guint64)g_get_real_time() - backing->since);
+    /* Less than nothing where the clock was set back meanwhile. */
+    age = text_timespan(MAX((guint64)g_get_real_time(), backing->since) - backing->since);
     for (char **dsn = job->server->databases; *dsn; dsn++)
         describe_tables(check, *dsn, tables);
     check_found(

@@ -4,16 +4,20 @@
 #include "job/meter.h"
 #include "job/runner.h"
 #include "common/error.h"
+#include "common/file.h"
 #include "common/message.h"
+#include "common/names.h"
 #include "common/text.h"
 #include "state/backing.h"
 #include "state/boot.h"
 #include "state/retention.h"
 
 #include <systemd/sd-daemon.h>
+#include <unistd.h>
 
-#define REBOOTED "rebooted" /* noted of a job that the host went down under */
-#define ATTEMPTS 4          /* a step begun so often without an end counts as failed (rule 5) */
+#define REBOOTED    "rebooted"         /* noted of a job that the host went down under */
+#define RECORD_USEC (5 * USEC_PER_SEC) /* between two tries to write what could not be written */
+#define ATTEMPTS    4 /* a step begun so often without an end counts as failed (rule 5) */
 
 /* --- finish -------------------------------------------------------------------------------------
  */
@@ -66,6 +70,50 @@ static char *describe_end(const Job *job)
     return text->len ? g_string_free(g_steal_pointer(&text), FALSE) : NULL;
 }
 
+/* --- a record that cannot be written ------------------------------------------------------------
+ */
+
+/* In /run, where a worker that comes next in this boot finds that the job goes back, although its
+ * record does not say so. */
+static char *marker_path(const Job *job)
+{
+    return path_progress(job->request->id, "goes-back");
+}
+
+static void mark(const Job *job)
+{
+    g_autofree char *path = marker_path(job);
+    g_autoptr(GError) problem = NULL;
+
+    if (record_has_deferred(job->writer) &&
+        !file_replace(path, job->summary->message, -1, 0600, &problem))
+        g_message("%s, ignoring", problem->message);
+}
+
+static void unmark(const Job *job)
+{
+    g_autofree char *path = marker_path(job);
+
+    unlink(path);
+}
+
+/* Everything is done but for the writing: waits until that is possible. */
+static gboolean await_record(Job *job, GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+
+    if (!job->ready) /* nothing was begun, and somebody waits for an answer */
+        return record_flush(job->writer, error);
+    while (!record_flush(job->writer, &problem)) {
+        sd_notifyf(0, "STATUS=ended, but the record cannot be written: %s", problem->message);
+        g_clear_error(&problem);
+        if (!job_sleep(job, RECORD_USEC, NULL))
+            return TRUE;
+    }
+    engine_wrap_up(job);
+    return TRUE;
+}
+
 static gboolean finish(Job *job, const char *result, GError **error)
 {
     g_autofree char *bus_error = g_strdup(job->summary->error);
@@ -84,6 +132,9 @@ static gboolean finish(Job *job, const char *result, GError **error)
                  good || !message ? "" : message);
     sd_notifyf(0, "STATUS=finished: %s", result);
     engine_wrap_up(job);
+    if (!await_record(job, error))
+        return FALSE;
+    unmark(job);
     return TRUE;
 }
 
@@ -171,27 +222,36 @@ static gboolean record_failure(Job *job, const char *step, const GError *problem
 {
     journal_line(job, &(JournalFields){ LOG_WARNING, MESSAGE_STEP_FAILED, NULL, problem },
                  "Step %s failed: %s", step, problem->message);
-    return job_record(job, RECORD_FAIL, step, error, "error", tu_error_bus_name(problem), "message",
-                      problem->message, NULL);
+    if (!job_record(job, RECORD_FAIL, step, error, "error", tu_error_bus_name(problem), "message",
+                    problem->message, NULL))
+        return FALSE;
+    if (!job->committed)
+        mark(job);
+    return TRUE;
 }
 
-/* One attempt at a step; *ret_problem tells why it failed. FALSE only for a record that fails. */
-static gboolean attempt_step(Job *job, const StepType *type, GError **ret_problem, GError **error)
+/* One attempt at a step; *ret_problem tells why it failed. */
+static void attempt_step(Job *job, const StepType *type, GError **ret_problem)
 {
+    g_autofree char *clock = NULL;
+    guint64 now;
+
     if (type->takes_away && job_moves_server(job))
         inhibitor_take(job);
-    if (!job_record(job, RECORD_BEGIN, type->id, error, NULL))
-        return FALSE;
+    now = g_get_monotonic_time();
+    clock = g_strdup_printf("%" G_GUINT64_FORMAT, now);
+    /* Before the commit a line that cannot be written is a step that cannot be done. */
+    if (!job_record(job, RECORD_BEGIN, type->id, ret_problem, "monotonic", clock, NULL))
+        return;
     job->at = type->id;
     job_set_trouble(job, NULL);
     journal_line(job, &(JournalFields){ LOG_INFO, NULL, NULL, NULL }, "Step %s: %s", type->id,
                  type->description);
     meter_step(job->meter, "running", type->id);
     if (type->takes_away && !job->outage_since)
-        job->outage_since = g_get_real_time();
+        job->outage_since = now;
     if (type->run(job, ret_problem))
-        return job_record(job, RECORD_END, type->id, error, NULL);
-    return TRUE;
+        job_record(job, RECORD_END, type->id, ret_problem, NULL);
 }
 
 static guint attempts_of(const Job *job, const StepType *type)
@@ -202,7 +262,7 @@ static guint attempts_of(const Job *job, const StepType *type)
 }
 
 /* One attempt by this worker; what a crash cut short is begun again, but not for ever (rule 5). */
-static gboolean run_step(Job *job, const StepType *type, GError **ret_problem, GError **error)
+static void run_step(Job *job, const StepType *type, GError **ret_problem)
 {
     if (attempts_of(job, type) >= ATTEMPTS) {
         g_set_error(
@@ -211,33 +271,30 @@ static gboolean run_step(Job *job, const StepType *type, GError **ret_problem, G
             "journalctl -u timesten-job@%s%s%s",
             type->id, ATTEMPTS, job->tag, job->committed ? ", then ttctl retry " : "",
             job->committed ? job->tag : "");
-        return TRUE;
+        return;
     }
-    return attempt_step(job, type, ret_problem, error);
+    attempt_step(job, type, ret_problem);
 }
 
 /* After commit: again and again, a little longer apart each time; then a person is needed. Each
  * failure stands in the record, so that it is not taken for a worker that died, and counts for a
  * later worker too. */
-static gboolean run_after_commit(Job *job, const StepType *type, GError **ret_problem,
-                                 GError **error)
+static void run_after_commit(Job *job, const StepType *type, GError **ret_problem)
 {
     for (;;) {
         guint failures = record_find_step(job->summary, type->id)->failures + 1;
 
         g_clear_error(ret_problem);
-        if (!run_step(job, type, ret_problem, error))
-            return FALSE;
+        run_step(job, type, ret_problem);
         if (!*ret_problem || job->stopping || failures >= 2 * ATTEMPTS ||
             attempts_of(job, type) >= ATTEMPTS)
-            return TRUE;
+            return;
         journal_line(job, &(JournalFields){ LOG_WARNING, NULL, NULL, *ret_problem },
                      "Step %s failed and is tried again: %s", type->id, (*ret_problem)->message);
-        if (!job_record(job, RECORD_FAIL, type->id, error, "error", tu_error_bus_name(*ret_problem),
-                        "message", (*ret_problem)->message, NULL))
-            return FALSE;
+        job_record(job, RECORD_FAIL, type->id, NULL, "error", tu_error_bus_name(*ret_problem),
+                   "message", (*ret_problem)->message, NULL);
         if (!job_sleep(job, failures * USEC_PER_SEC, NULL))
-            return TRUE;
+            return;
     }
 }
 
@@ -254,18 +311,17 @@ static gboolean forward(Job *job, const StepType *plan, GError **error)
     for (const StepType *type = plan; type->id; type++) {
         const RecordStep *step = record_find_step(job->summary, type->id);
         g_autoptr(GError) problem = NULL;
-        gboolean good;
 
         if (step && step->state == STEP_DONE && !(type->undone_by_boot && was_rebooted(job)))
             continue;
-        good = job->committed ? run_after_commit(job, type, &problem, error)
-                              : run_step(job, type, &problem, error);
-        if (!good)
-            return FALSE;
+        if (job->committed)
+            run_after_commit(job, type, &problem);
+        else
+            run_step(job, type, &problem);
         if (job->stopping)
             return TRUE;
         /* A commit may stand although its step failed: the rename is what counts. */
-        if (type->commits && !job_read_commit(job, &job->committed, error))
+        if (type->commits && !job_read_commit(job, problem != NULL, &job->committed, error))
             return FALSE;
         job->interruptible = !job->committed;
         if (problem && type->commits && job->committed)
@@ -309,11 +365,18 @@ static gboolean write_plan(Job *job, const StepType *plan, GError **error)
 /* When the server was taken away, if it was: told by the first step that does so. */
 static guint64 find_outage(const Job *job, const StepType *plan)
 {
+    guint64 begun;
+
     for (; plan->id; plan++) {
         const RecordStep *step = record_find_step(job->summary, plan->id);
 
-        if (plan->takes_away && step && step->begun)
-            return step->begun;
+        if (plan->takes_away && step && step->begun) {
+            const char *text = g_hash_table_lookup(step->values, "monotonic");
+            guint64 now = g_get_monotonic_time();
+
+            /* Of another boot it means nothing. */
+            return text_parse_uint64(text, 1, now, &begun) ? begun : now;
+        }
     }
     return 0;
 }
@@ -333,34 +396,61 @@ static gboolean record_power_cut(Job *job, GError **error)
 {
     g_autoptr(GError) problem = NULL;
 
-    if (!job_record(job, RECORD_NOTE, "-", error, REBOOTED, "yes", NULL))
-        return FALSE;
-    if (job->summary->undoing || job->committed)
-        return TRUE;
     g_set_error(&problem, TU_ERROR, TU_ERROR_FAILED,
                 "The host went down before the %s was committed; it was undone",
                 job->request->kind);
-    return record_failure(job, "-", problem, error);
+    /* The failure first: from then on a record that cannot be written is no hindrance. */
+    if (!job->summary->undoing && !job->committed && !record_failure(job, "-", problem, error))
+        return FALSE;
+    return job_record(job, RECORD_NOTE, "-", error, REBOOTED, "yes", NULL);
+}
+
+static gboolean has_begun(const Job *job)
+{
+    for (guint i = 0; i < job->summary->steps->len; i++)
+        if (((RecordStep *)job->summary->steps->pdata[i])->begun)
+            return TRUE;
+    return FALSE;
+}
+
+/* Why the job must go back before anything else, as far as the record does not tell; NULL: it need
+ * not. */
+static GError *reason_to_go_back(const Job *job, const GError *blind, const GError *unwritable)
+{
+    g_autofree char *path = marker_path(job);
+    gboolean missing;
+    g_autofree char *marked = file_read(path, 64 * 1024, &missing, NULL);
+
+    if (job->summary->undoing || job->committed)
+        return NULL;
+    if (marked)
+        return g_error_new_literal(TU_ERROR, TU_ERROR_FAILED, marked);
+    return unwritable ? g_error_copy(unwritable) : blind ? g_error_copy(blind) : NULL;
 }
 
 gboolean engine_run(Job *job, const StepType *plan, const GError *blind, GError **error)
 {
     g_autofree char *boot = boot_identity(error);
+    g_autoptr(GError) unwritable = NULL, reason = NULL;
+    gboolean planned;
 
-    if (!boot || !job_read_commit(job, &job->committed, error))
+    if (!boot || !job_read_commit(job, FALSE, &job->committed, error))
         return FALSE;
-    if (!write_plan(job, plan, error))
-        return FALSE;
+    planned = write_plan(job, plan, &unwritable);
     if (power_was_cut(job, boot) && !record_power_cut(job, error))
         return FALSE;
-    if (!job_record(job, RECORD_START, "-", error, "boot", boot, NULL))
+    if (planned)
+        job_record(job, RECORD_START, "-", &unwritable, "boot", boot, NULL);
+    if (unwritable && !has_begun(job) && !was_rebooted(job)) {
+        g_propagate_error(error, g_steal_pointer(&unwritable));
         return FALSE;
+    }
     job->outage_since = find_outage(job, plan);
     job->interruptible = !job->committed;
-    if (job->summary->starts > 1)
+    if (has_begun(job) && job->summary->starts + (unwritable ? 1 : 0) > 1)
         job_accept(job); /* long ago */
-    if (blind && !job->summary->undoing && !job->committed &&
-        !record_failure(job, "-", blind, error))
+    reason = reason_to_go_back(job, blind, unwritable);
+    if (reason && !record_failure(job, "-", reason, error))
         return FALSE;
     /* A failure after the commit also stands in the record, but from there only forward. */
     if (job->summary->undoing && !job->committed)

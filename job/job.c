@@ -12,6 +12,8 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#define SETTLE_USEC (2 * USEC_PER_SEC)
+
 /* PID 1's own socket: it is there for root whatever happens to the message bus. */
 #define PID1_SOCKET "unix:path=/run/systemd/private"
 
@@ -286,7 +288,7 @@ static gboolean interrupted(Job *job, GError **error)
         return TRUE;
     }
     if (job->outage_since && job->options.outage_limit_usec != USEC_NEVER &&
-        (guint64)g_get_real_time() > job->outage_since + job->options.outage_limit_usec) {
+        (guint64)g_get_monotonic_time() > job->outage_since + job->options.outage_limit_usec) {
         g_autofree char *limit = text_timespan(job->options.outage_limit_usec);
 
         g_set_error(error, TU_ERROR, TU_ERROR_DEADLINE_PASSED,
@@ -301,7 +303,7 @@ static gboolean interrupted(Job *job, GError **error)
 guint64 job_hold_left(const Job *job)
 {
     guint64 end = job->outage_since + job->options.hold_limit_usec;
-    guint64 now = g_get_real_time();
+    guint64 now = g_get_monotonic_time();
 
     return end > now ? end - now : 0;
 }
@@ -347,20 +349,24 @@ gboolean job_sleep(Job *job, guint64 usec, GError **error)
 /* --- the record ---------------------------------------------------------------------------------
  */
 
-static gboolean refold(Job *job, GError **error)
+/* Going back, and going on behind the commit, must not end with a full disk: what cannot be written
+ * then is kept until it can. Before that, a line that is not on the disk is a step that failed. */
+static gboolean may_wait(const Job *job, RecordEvent event)
 {
-    RecordSummary *summary = record_load(job->request->id, error);
+    return event == RECORD_FAIL || job->committed || job->summary->undoing;
+}
 
-    if (!summary)
-        return FALSE;
-    g_clear_pointer(&job->summary, record_summary_free);
-    job->summary = summary;
-    return TRUE;
+static void tell_deferred(Job *job, const GError *problem)
+{
+    if (!record_has_deferred(job->writer))
+        g_warning("%s. The job goes %s meanwhile and writes it later", problem->message,
+                  job->committed ? "on" : "back");
 }
 
 gboolean job_record(Job *job, RecordEvent event, const char *step, GError **error, ...)
 {
     g_autoptr(GHashTable) values = g_hash_table_new(g_str_hash, g_str_equal);
+    g_autoptr(GError) problem = NULL;
     va_list args;
 
     if (!job->writer)
@@ -373,7 +379,17 @@ gboolean job_record(Job *job, RecordEvent event, const char *step, GError **erro
             g_hash_table_insert(values, key, value);
     }
     va_end(args);
-    return record_append_table(job->writer, event, step, values, error) && refold(job, error);
+    if (!record_append_table(job->writer, event, step, values, &problem)) {
+        if (!may_wait(job, event)) {
+            g_propagate_error(error, g_steal_pointer(&problem));
+            return FALSE;
+        }
+        tell_deferred(job, problem);
+        record_defer(job->writer, event, step, values);
+    }
+    g_clear_pointer(&job->summary, record_summary_free);
+    job->summary = record_fold(record_lines(job->writer));
+    return TRUE;
 }
 
 gboolean job_note(Job *job, const char *key, const char *value, GError **error)
@@ -398,7 +414,30 @@ gboolean job_moves_server(const Job *job)
     return request_moves_server(job->request);
 }
 
-gboolean job_read_commit(Job *job, gboolean *ret_committed, GError **error)
+/* Nobody knows what is on the disk when a sync failed, and a second one may say yes without having
+ * written: the whole commit is done again, for as long as it takes. Whoever went back now could
+ * find the new release serving after a power cut, and whoever went on the old one. */
+static gboolean settle_commit(Job *job, const Backing *backing, gboolean doubtful, GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+
+    if (!doubtful && backing_sync(job->server->name, &problem))
+        return TRUE;
+    while (!backing_commit(job->server->name, backing, problem ? NULL : &problem)) {
+        sd_notifyf(0, "STATUS=cannot make sure of the commit: %s", problem->message);
+        if (!job->commit_told)
+            g_warning(
+                "Whether the commit would survive a power cut is not known: %s. The job waits "
+                "until it can be written; mend the file system",
+                problem->message);
+        job->commit_told = TRUE;
+        if (!job_sleep(job, SETTLE_USEC, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+gboolean job_read_commit(Job *job, gboolean doubtful, gboolean *ret_committed, GError **error)
 {
     g_autoptr(Backing) backing = NULL;
 
@@ -413,5 +452,8 @@ gboolean job_read_commit(Job *job, gboolean *ret_committed, GError **error)
         return FALSE;
     *ret_committed =
         backing->job == job->request->id && g_strcmp0(backing->instance, job->request->to) == 0;
-    return !*ret_committed || backing_sync(job->server->name, error);
+    if (!*ret_committed)
+        return TRUE;
+    job->interruptible = FALSE;
+    return settle_commit(job, backing, doubtful, error);
 }

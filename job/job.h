@@ -53,7 +53,8 @@ typedef struct {
     gboolean committed;
     gboolean interruptible; /* before commit, and not while undoing */
     gboolean stopping;      /* SIGTERM: leave everything as it is */
-    guint64 outage_since;   /* µs since the epoch, when the server was taken away; 0 it is not */
+    gboolean commit_told;   /* that it cannot be made sure of */
+    guint64 outage_since;   /* monotonic µs, when the server was taken away; 0 it is not */
     char *trouble;          /* what the step at work waits for or saw go wrong last; NULL nothing */
 
     struct Inhibitor *inhibitor; /* of a shutdown; NULL: none was wanted yet */
@@ -120,8 +121,9 @@ const char *job_noted(const Job *job, const char *key); /* NULL none */
 /* Whether it makes another instance back the server. */
 gboolean job_moves_server(const Job *job);
 
-/* Whether the commit of this very job stands on disk. */
-gboolean job_read_commit(Job *job, gboolean *ret_committed, GError **error);
+/* Whether the commit of this very job stands on disk; where it does, it is made sure of before TRUE.
+ * DOUBTFUL: the commit failed somewhere. */
+gboolean job_read_commit(Job *job, gboolean doubtful, gboolean *ret_committed, GError **error);
 
 /* The export of one DSN, and the StateDirectory= that makes its directory (NULL where the
  * administrator gave a WorkDirectory=). g_free() both. */

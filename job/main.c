@@ -44,13 +44,17 @@ static gboolean finish_unbegun(guint64 id, const char *result, const GError *pro
                                    tu_error_bus_name(problem), "message", problem->message, NULL);
 }
 
-/* Whether any line was written about a step: from then on only a later worker, or a person, may
- * judge. */
+/* Whether any step was begun: from then on only a later worker, or a person, may judge. */
 static gboolean has_begun(guint64 id)
 {
     g_autoptr(RecordSummary) summary = record_load(id, NULL);
 
-    return !summary || summary->damaged || summary->steps->len > 0;
+    if (!summary || summary->damaged)
+        return TRUE;
+    for (guint i = 0; i < summary->steps->len; i++)
+        if (((RecordStep *)summary->steps->pdata[i])->begun)
+            return TRUE;
+    return FALSE;
 }
 
 /* The record first: should the wish outlive a crash, there is nothing finished any more that it
@@ -288,6 +292,8 @@ int main(int argc, char **argv)
     if (run_job(id, &refused, &error))
         return refused ? EXIT_REFUSED : EXIT_SUCCESS;
     fprintf(stderr, "Job %s: %s\n", argv[1], error->message);
+    if (refused) /* and not even that could be written; nothing was begun */
+        return EXIT_REFUSED;
     /* The unit knows from the status whether starting again can help: a damaged record stays
      * damaged. */
     return error->domain == TU_ERROR ? tu_error_row(error->code)->exit_status : EXIT_FAILURE;

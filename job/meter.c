@@ -63,7 +63,7 @@ static void measure(const Meter *meter, double *ret_fraction, guint64 *ret_remai
 
 static guint64 held_for(const Job *job, const KeeperStatus *keeper)
 {
-    guint64 now = g_get_real_time();
+    guint64 now = g_get_monotonic_time();
 
     if (!job->outage_since || !keeper || keeper->state == KEEPER_OPEN)
         return 0;

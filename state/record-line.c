@@ -102,6 +102,27 @@ static void line_free(RecordLine *line)
 }
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(RecordLine, line_free)
 
+RecordLine *record_line_new(guint64 seq, guint64 usec, RecordEvent event, const char *step,
+                            GHashTable *values)
+{
+    RecordLine *line = g_new0(RecordLine, 1);
+    GHashTableIter iter;
+    gpointer key, value;
+
+    *line = (RecordLine){
+        .seq = seq,
+        .usec = usec,
+        .event = event,
+        .step = g_strdup(step),
+        .values = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free),
+    };
+    if (values)
+        g_hash_table_iter_init(&iter, values);
+    while (values && g_hash_table_iter_next(&iter, &key, &value))
+        g_hash_table_replace(line->values, g_strdup(key), g_strdup(value ? value : ""));
+    return line;
+}
+
 /* Cuts the word up to the next blank (or the end) out of *text and moves behind it; NULL: none is
  * left. */
 static char *take_word(char **text)

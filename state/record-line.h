@@ -14,6 +14,10 @@
 char *record_line_format(guint64 seq, guint64 usec, RecordEvent event, const char *step,
                          GHashTable *values, GError **error);
 
+/* A line that is not read but made; the keys and values are copied. */
+RecordLine *record_line_new(guint64 seq, guint64 usec, RecordEvent event, const char *step,
+                            GHashTable *values);
+
 typedef struct {
     GPtrArray *lines; /* RecordLine, up to the first that is wrong */
     gsize good;       /* bytes that they take */

@@ -16,11 +16,20 @@
 struct RecordWriter {
     char *path;
     int fd;
-    gsize length;      /* bytes that are whole lines */
-    guint64 seq;       /* of the last line */
-    gboolean dirty;    /* behind LENGTH may be half a line */
-    gboolean finished; /* the last line says so: nothing but a retry may follow */
+    gboolean read_only; /* so far; asked again with each line */
+    gsize length;       /* bytes that are whole lines */
+    GPtrArray *lines;   /* RecordLine */
+    guint deferred;     /* so many of the last ones are not in the file yet */
+    gboolean dirty;     /* behind LENGTH may be half a line */
 };
+
+static gboolean is_finished(const RecordWriter *writer)
+{
+    const RecordLine *last =
+        writer->lines->len > 0 ? g_ptr_array_index(writer->lines, writer->lines->len - 1) : NULL;
+
+    return last && last->event == RECORD_FINISH;
+}
 
 static gboolean read_exactly(int fd, GString *text)
 {
@@ -45,7 +54,6 @@ static gboolean read_exactly(int fd, GString *text)
 static gboolean take_over(RecordWriter *writer, GError **error)
 {
     g_autoptr(GString) text = g_string_new(NULL);
-    g_autoptr(GPtrArray) lines = NULL;
     struct stat file;
     RecordScan scan;
 
@@ -61,7 +69,7 @@ static gboolean take_over(RecordWriter *writer, GError **error)
     if (!read_exactly(writer->fd, text))
         return tu_error_errno(error, errno, "Cannot read %s", writer->path);
     scan = record_scan(text->str, text->len);
-    lines = scan.lines;
+    writer->lines = scan.lines;
     if (scan.damaged != 0) {
         g_set_error(
             error, TU_ERROR, TU_ERROR_RECORD_DAMAGED,
@@ -71,14 +79,14 @@ static gboolean take_over(RecordWriter *writer, GError **error)
         return FALSE;
     }
     writer->length = scan.good;
-    writer->seq = lines->len;
     writer->dirty = scan.torn;
-    if (lines->len > 0) {
-        const RecordLine *last = g_ptr_array_index(lines, lines->len - 1);
-
-        writer->finished = last->event == RECORD_FINISH;
-    }
     return TRUE;
+}
+
+/* What a file system says that can be read and not written: now, or not ever again. */
+static gboolean is_unwritable(int problem)
+{
+    return problem == EROFS || problem == EIO || problem == ENOSPC || problem == EDQUOT;
 }
 
 /* Cuts off what lies behind the last whole line. */
@@ -92,13 +100,45 @@ static gboolean clean(RecordWriter *writer, GError **error)
     return TRUE;
 }
 
+#define HOW (O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
+
+/* Instead of a descriptor that can only read: one that can write, once that is possible. */
+static gboolean reopen(RecordWriter *writer, GError **error)
+{
+    int fd = open(writer->path, O_RDWR | HOW);
+
+    if (fd < 0)
+        return tu_error_errno(error, errno, "Cannot write the record %s", writer->path);
+    close(writer->fd); /* and with it goes the lock */
+    writer->fd = fd;
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+        return tu_error_errno(error, errno, "Cannot lock the record %s", writer->path);
+    return TRUE;
+}
+
+static gboolean make_writable(RecordWriter *writer, GError **error)
+{
+    g_autofree char *directory = g_path_get_dirname(writer->path);
+
+    if (!writer->read_only)
+        return TRUE;
+    if ((fcntl(writer->fd, F_GETFL) & O_ACCMODE) == O_RDONLY && !reopen(writer, error))
+        return FALSE;
+    if (!clean(writer, error) || !directory_sync(directory, error))
+        return FALSE;
+    writer->read_only = FALSE;
+    return TRUE;
+}
+
 RecordWriter *record_open(guint64 id, GError **error)
 {
     g_autoptr(RecordWriter) writer = g_new0(RecordWriter, 1);
-    g_autofree char *directory = path_job(id, NULL);
+    g_autoptr(GError) problem = NULL;
 
     writer->path = path_job(id, "record");
-    writer->fd = open(writer->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
+    writer->fd = open(writer->path, O_RDWR | O_CREAT | HOW, 0600);
+    if (writer->fd < 0 && is_unwritable(errno))
+        writer->fd = open(writer->path, O_RDONLY | HOW);
     if (writer->fd < 0 && errno == ENOENT) {
         g_set_error(error, TU_ERROR, TU_ERROR_NO_SUCH_JOB, "There is no job %" G_GUINT64_FORMAT,
                     id);
@@ -117,9 +157,12 @@ RecordWriter *record_open(guint64 id, GError **error)
             writer->path, g_strerror(errno), id);
         return NULL;
     }
-    /* Always, because a power cut may have come between the file's creation and this sync. */
-    if (!take_over(writer, error) || !clean(writer, error) || !directory_sync(directory, error))
+    if (!take_over(writer, error))
         return NULL;
+    /* Always, because a power cut may have come between the file's creation and its sync. */
+    writer->read_only = TRUE;
+    if (!make_writable(writer, &problem))
+        g_message("%s; it is only read for now", problem->message);
     return g_steal_pointer(&writer);
 }
 
@@ -129,6 +172,7 @@ void record_close(RecordWriter *writer)
         return;
     if (writer->fd >= 0)
         close(writer->fd);
+    g_clear_pointer(&writer->lines, g_ptr_array_unref);
     g_free(writer->path);
     g_free(writer);
 }
@@ -150,28 +194,22 @@ static int write_synced(RecordWriter *writer, const char *text, gsize length)
     return fdatasync(writer->fd) < 0 ? errno : 0;
 }
 
-gboolean record_append_table(RecordWriter *writer, RecordEvent event, const char *step,
-                             GHashTable *values, GError **error)
+/* Appends a line to the file and syncs it. */
+static gboolean write_line(RecordWriter *writer, const RecordLine *line, GError **error)
 {
-    g_autofree char *line = NULL;
-    gsize length;
+    g_autofree char *text =
+        record_line_format(line->seq, line->usec, line->event, line->step, line->values, error);
+    gsize length = text ? strlen(text) : 0;
     int problem;
 
-    if (writer->finished && event != RECORD_RETRY) {
-        g_set_error(error, TU_ERROR, TU_ERROR_TOO_LATE,
-                    "%s is finished; nothing can be added to it", writer->path);
+    if (!text || !make_writable(writer, error) || !clean(writer, error))
         return FALSE;
-    }
-    line = record_line_format(writer->seq + 1, g_get_real_time(), event, step, values, error);
-    if (!line || !clean(writer, error))
-        return FALSE;
-    length = strlen(line);
     if (writer->length + length > RECORD_LIMIT) {
         g_set_error(error, TU_ERROR, TU_ERROR_FAILED, "%s is full: it may have %d bytes",
                     writer->path, RECORD_LIMIT);
         return FALSE;
     }
-    problem = write_synced(writer, line, length);
+    problem = write_synced(writer, text, length);
     if (problem != 0) {
         g_autoptr(GError) ignored = NULL;
 
@@ -182,9 +220,54 @@ gboolean record_append_table(RecordWriter *writer, RecordEvent event, const char
         return tu_error_errno(error, problem, "Cannot write the record %s", writer->path);
     }
     writer->length += length;
-    writer->seq++;
-    writer->finished = event == RECORD_FINISH;
     return TRUE;
+}
+
+gboolean record_flush(RecordWriter *writer, GError **error)
+{
+    while (writer->deferred > 0) {
+        if (!write_line(writer,
+                        g_ptr_array_index(writer->lines, writer->lines->len - writer->deferred),
+                        error))
+            return FALSE;
+        writer->deferred--;
+    }
+    return TRUE;
+}
+
+gboolean record_has_deferred(const RecordWriter *writer)
+{
+    return writer->deferred > 0;
+}
+
+const GPtrArray *record_lines(const RecordWriter *writer)
+{
+    return writer->lines;
+}
+
+void record_defer(RecordWriter *writer, RecordEvent event, const char *step, GHashTable *values)
+{
+    g_ptr_array_add(writer->lines, record_line_new(writer->lines->len + 1, g_get_real_time(), event,
+                                                   step, values));
+    writer->deferred++;
+}
+
+gboolean record_append_table(RecordWriter *writer, RecordEvent event, const char *step,
+                             GHashTable *values, GError **error)
+{
+    if (is_finished(writer) && event != RECORD_RETRY) {
+        g_set_error(error, TU_ERROR, TU_ERROR_TOO_LATE,
+                    "%s is finished; nothing can be added to it", writer->path);
+        return FALSE;
+    }
+    if (!record_flush(writer, error))
+        return FALSE;
+    record_defer(writer, event, step, values);
+    if (record_flush(writer, error))
+        return TRUE;
+    writer->deferred = 0;
+    g_ptr_array_remove_index(writer->lines, writer->lines->len - 1);
+    return FALSE;
 }
 
 gboolean record_append(RecordWriter *writer, RecordEvent event, const char *step, GError **error,

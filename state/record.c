@@ -142,8 +142,10 @@ static void fold_step(RecordStep *step, const RecordLine *line)
     case RECORD_BEGIN:
         step->state = STEP_RUNNING;
         step->attempts++;
-        if (step->begun == 0)
+        if (step->begun == 0) {
             step->begun = line->usec;
+            values_merge(step->values, line->values);
+        }
         break;
     case RECORD_END:
         step->state = STEP_DONE;

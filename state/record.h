@@ -14,7 +14,7 @@
 typedef enum {
     RECORD_PLAN,  /* one per step, in order; keys "description", "estimate" (µs) */
     RECORD_START, /* a worker began or went on; key "boot" (boot id), STEP "-" */
-    RECORD_BEGIN, /* intent */
+    RECORD_BEGIN, /* intent; key "monotonic": this boot's clock (µs), which nobody sets */
     RECORD_END,   /* result */
     RECORD_FAIL,  /* keys "error" (bus name), "message" */
     RECORD_UNDO,  /* intent to undo */
@@ -58,7 +58,7 @@ typedef struct {
     guint undo_attempts;
     guint64 begun;      /* µs since the epoch, first begin; 0 not yet */
     guint64 ended;      /* last end or undone; 0 not yet */
-    GHashTable *values; /* keys of its PLAN, END and NOTE lines, later ones win */
+    GHashTable *values; /* keys of its PLAN, first BEGIN, END and NOTE lines, later ones win */
     char *undo_problem; /* why it could not be undone; NULL: nobody gave up */
 } RecordStep;
 
@@ -88,7 +88,9 @@ void record_summary_free(RecordSummary *summary);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(RecordSummary, record_summary_free)
 RecordStep *record_find_step(const RecordSummary *summary, const char *step);
 
-/* Writing: only the worker. Opening truncates a torn tail; a damaged record is refused. */
+/* Writing: only the worker. Opening truncates a torn tail; a damaged record is refused. One that
+ * can only be read, because its file system is read-only, full or broken, is opened too: then
+ * appending fails until that is mended. */
 typedef struct RecordWriter RecordWriter;
 RecordWriter *record_open(guint64 id, GError **error);
 void record_close(RecordWriter *writer);
@@ -100,3 +102,13 @@ gboolean record_append(RecordWriter *writer, RecordEvent event, const char *step
                        ...) G_GNUC_NULL_TERMINATED;
 gboolean record_append_table(RecordWriter *writer, RecordEvent event, const char *step,
                              GHashTable *values, GError **error);
+
+/* Keeps a line in memory that could not be written: for a worker that must go on, back or behind
+ * the commit, whatever becomes of its record. The next append, or record_flush(), writes all such
+ * lines first, in order. */
+void record_defer(RecordWriter *writer, RecordEvent event, const char *step, GHashTable *values);
+gboolean record_has_deferred(const RecordWriter *writer);
+gboolean record_flush(RecordWriter *writer, GError **error);
+
+/* All lines, written and deferred, for record_fold(); owned by the writer. */
+const GPtrArray *record_lines(const RecordWriter *writer);

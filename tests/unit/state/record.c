@@ -354,6 +354,51 @@ static void a_record_of_a_job_that_is_not_there_is_refused(void)
     g_assert_error(error, TU_ERROR, TU_ERROR_NO_SUCH_JOB);
 }
 
+static void set_file_limit(rlim_t bytes)
+{
+    struct rlimit limit = { bytes, RLIM_INFINITY };
+
+    signal(SIGXFSZ, SIG_IGN);
+    g_assert_cmpint(setrlimit(RLIMIT_FSIZE, &limit), ==, 0);
+}
+
+static void what_cannot_be_written_waits_and_keeps_its_place(void)
+{
+    const char *const steps[] = { "export", "import", "verify", "commit" };
+    g_autoptr(GPtrArray) lines = NULL;
+    g_autoptr(RecordSummary) summary = NULL;
+    guint64 id;
+
+    scratch_begin();
+    id = scratch_job();
+    {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(RecordWriter) writer = record_open(id, &error);
+
+        g_assert_true(record_append(writer, RECORD_BEGIN, steps[0], &error, NULL));
+        set_file_limit(size_of(id));
+        g_assert_false(record_append(writer, RECORD_BEGIN, steps[1], &error, NULL));
+        g_assert_nonnull(error);
+        g_clear_error(&error);
+        g_assert_cmpuint(record_lines(writer)->len, ==, 1);
+        record_defer(writer, RECORD_BEGIN, steps[1], NULL);
+        record_defer(writer, RECORD_BEGIN, steps[2], NULL);
+        summary = record_fold(record_lines(writer));
+        g_assert_nonnull(record_find_step(summary, steps[2]));
+        g_assert_false(record_flush(writer, NULL));
+        g_assert_true(record_has_deferred(writer));
+        g_assert_cmpuint(count(id, NULL), ==, 1);
+        set_file_limit(RLIM_INFINITY);
+        g_assert_true(record_append(writer, RECORD_BEGIN, steps[3], &error, NULL));
+        g_assert_false(record_has_deferred(writer));
+    }
+    lines = record_read(id, NULL, NULL);
+    g_assert_cmpuint(lines->len, ==, G_N_ELEMENTS(steps));
+    for (guint i = 0; i < lines->len; i++)
+        g_assert_cmpstr(((RecordLine *)lines->pdata[i])->step, ==, steps[i]);
+    scratch_end();
+}
+
 int main(int argc, char **argv)
 {
     int status;
@@ -373,6 +418,8 @@ int main(int argc, char **argv)
     g_test_add_func("/record/a-full-disk-poisons-nothing", a_full_disk_poisons_nothing);
     g_test_add_func("/record/a-second-writer-is-refused", a_second_writer_is_refused);
     g_test_add_func("/record/nothing-follows-the-end", nothing_follows_the_end);
+    g_test_add_func("/record/what-cannot-be-written-waits-and-keeps-its-place",
+                    what_cannot_be_written_waits_and_keeps_its_place);
     g_test_add_func("/record/what-cannot-be-read-back-is-not-written",
                     what_cannot_be_read_back_is_not_written);
     g_test_add_func("/record/a-record-of-a-job-that-is-not-there-is-refused",
