@@ -246,27 +246,31 @@ static int append_words(sd_bus_message *m, const char *name, char **words)
 /* Characters that systemd neither expands nor escapes in a word of a command line. */
 #define PLAIN G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "_./,:=@+-"
 
-/* A word with any other character goes through an environment variable, whose value nobody expands:
- * v$monitor is a table's name, and of a ';' 252 warns whenever it reads its own transient unit
- * again. (ExecStartEx= with "no-env-expand" is no way out: 252 cannot read that one again at all.)
- */
-static char **plain_words(char **argv, GStrvBuilder *environment)
+static gboolean is_plain(char **argv)
 {
-    g_autoptr(GStrvBuilder) words = g_strv_builder_new();
+    for (; *argv; argv++)
+        if (!**argv || (*argv)[strspn(*argv, PLAIN)] != '\0')
+            return FALSE;
+    return TRUE;
+}
 
+/* A command with a word of any other characters goes through environment variables, whose values
+ * nobody expands, and exec-arguments puts it together again: v$monitor is a table's name, and 252
+ * reads neither a ';' nor a '$' of its own transient units back as it wrote them, which it does at
+ * each daemon-reload. (ExecStartEx= with "no-env-expand" is no way out: that it cannot read at
+ * all.) */
+static char **carry_words(char **argv, GStrvBuilder *environment)
+{
+    static const char *const carrier[] = { LIBEXECDIR "/exec-arguments", NULL };
+
+    if (is_plain(argv))
+        return g_strdupv(argv);
     for (guint i = 0; argv[i]; i++) {
-        g_autofree char *word = NULL, *assignment = NULL;
+        g_autofree char *assignment = g_strdup_printf("ARGUMENT_%u=%s", i, argv[i]);
 
-        if (argv[i][0] && argv[i][strspn(argv[i], PLAIN)] == '\0') {
-            g_strv_builder_add(words, argv[i]);
-            continue;
-        }
-        word = g_strdup_printf("${ARGUMENT_%u}", i);
-        assignment = g_strdup_printf("ARGUMENT_%u=%s", i, argv[i]);
-        g_strv_builder_add(words, word);
         g_strv_builder_add(environment, assignment);
     }
-    return g_strv_builder_end(words);
+    return g_strdupv((char **)carrier);
 }
 
 static int append_command(sd_bus_message *m, const char *program, char **words)
@@ -322,7 +326,7 @@ static int append_properties(sd_bus_message *m, const TransientSpec *spec)
 
     if (spec->environment)
         g_strv_builder_addv(environment_builder, (const char **)spec->environment);
-    words = plain_words(spec->argv, environment_builder);
+    words = carry_words(spec->argv, environment_builder);
     environment = g_strv_builder_end(environment_builder);
     if ((r = append_text(m, "Description", spec->description)) < 0 ||
         (r = append_text(m, "Slice", spec->slice ? spec->slice : TU_SLICE)) < 0 ||
@@ -347,7 +351,7 @@ static int append_properties(sd_bus_message *m, const TransientSpec *spec)
         ((r = append_words(m, "StateDirectory", state)) < 0 ||
          (r = sd_bus_message_append(m, "(sv)", "StateDirectoryMode", "u", 0750u)) < 0))
         return r;
-    return append_command(m, spec->argv[0], words);
+    return append_command(m, words[0], words);
 }
 
 static int build(sd_bus *bus, const TransientSpec *spec, sd_bus_message **ret)
