@@ -23,6 +23,9 @@ OPTION_FILES = " ".join(f"{home}/info/ttendaemon.options" for home in HOMES.valu
 KILLED = [
     r"systemd: timesten-job@\d+\.service: (Main process exited|Failed with result|Scheduled restart)",
     r"systemd: Failed to start timesten-job@\d+\.service",
+    # The next worker ends what short commands its predecessor left, unless they have ended by then.
+    r"systemd: timesten-util-.*: (Main process exited, code=killed, status=15/TERM|Failed with result 'signal')",
+    r"systemd: Failed to start timesten-util-",
     r"timesten-upgraded: Job \d+",
     r"upgrade-job: (Check|Job|Step|Undoing)",
 ]
