@@ -71,6 +71,18 @@ static const struct {
     { ENFILE, ". Raise fs.file-max" },
 };
 
+gboolean tu_error_set(GError **error, TuError code, const char *format, ...)
+{
+    g_autofree char *message = NULL;
+    va_list args;
+
+    va_start(args, format);
+    message = g_strdup_vprintf(format, args);
+    va_end(args);
+    g_set_error_literal(error, TU_ERROR, code, message);
+    return FALSE;
+}
+
 gboolean tu_error_errno(GError **error, int errnum, const char *format, ...)
 {
     const char *remedy = "";

@@ -47,5 +47,8 @@ gboolean tu_error_from_bus_name(const char *bus_name, TuError *ret);
 /* The bus name for any GError: its row for TU_ERROR, org.freedesktop.DBus.Error.Failed otherwise. */
 const char *tu_error_bus_name(const GError *error);
 
+/* An error of ours. Always returns FALSE, for `return tu_error_set(…)`. */
+gboolean tu_error_set(GError **error, TuError code, const char *format, ...) G_GNUC_PRINTF(3, 4);
+
 /* An error made of errno: "CONTEXT: strerror". Always returns FALSE, for `return tu_error_errno(…)`. */
 gboolean tu_error_errno(GError **error, int errnum, const char *format, ...) G_GNUC_PRINTF(3, 4);

@@ -51,6 +51,16 @@ char *path_job(guint64 id, const char *file)
     return numbered("/var/lib/timesten-upgrade/jobs", id, file);
 }
 
+char *path_exports(guint64 id, const char *file)
+{
+    return numbered("/var/lib/timesten-upgrade/exports", id, file);
+}
+
+char *state_directory_exports(guint64 id)
+{
+    return g_strdup_printf("timesten-upgrade/exports/%" G_GUINT64_FORMAT, id);
+}
+
 char *path_runtime(const char *below)
 {
     return under("/run/timesten-upgrade", below);

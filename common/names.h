@@ -25,6 +25,8 @@ char *path_state(const char *below);            /* /var/lib/timesten-upgrade/BEL
 char *path_backing(const char *server);         /* /var/lib/timesten-upgrade/servers/SERVER */
 char *path_jobs_directory(void);                /* /var/lib/timesten-upgrade/jobs */
 char *path_job(guint64 id, const char *file);   /* …/jobs/ID[/FILE]; file may be NULL */
+char *path_exports(guint64 id, const char *file); /* …/exports/ID[/FILE], of job ID */
+char *state_directory_exports(guint64 id);      /* the same as StateDirectory= has it */
 char *path_runtime(const char *below);          /* /run/timesten-upgrade/BELOW */
 /* /run/timesten-upgrade/server/SERVER[/FILE], which is the keeper's own directory. "control" alone lies elsewhere, as
  * /run/timesten-upgrade/control/SERVER: systemd makes that node as root, while the keeper's directory comes and goes

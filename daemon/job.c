@@ -343,6 +343,15 @@ static GVariant *get_can_cancel(const Object *object)
     return g_variant_new_boolean(!job->cancelled && job_can_cancel(job, NULL));
 }
 
+/* What polkit's question names. */
+static void name_in(Call *call, const JobRequest *request)
+{
+    call_set(&call->server, request->server);
+    call_set(&call->from, request->from);
+    call_set(&call->to, request->to);
+    call_set(&call->method, request->method);
+}
+
 /* --- Cancel ----------------------------------------------------------------------------------- */
 
 static gboolean prepare_cancel(Call *call, GError **error)
@@ -352,10 +361,7 @@ static gboolean prepare_cancel(Call *call, GError **error)
 
     if (!options_take(call, options, OPTIONS_NONE, error) || !job_can_cancel(job, error))
         return FALSE;
-    call_set(&call->server, job->request->server);
-    call_set(&call->from, job->request->from);
-    call_set(&call->to, job->request->to);
-    call_set(&call->method, job->request->method);
+    name_in(call, job->request);
     return TRUE;
 }
 
@@ -400,10 +406,7 @@ static gboolean prepare_retry(Call *call, GError **error)
                     job->request->server);
         return FALSE;
     }
-    call_set(&call->server, job->request->server);
-    call_set(&call->from, job->request->from);
-    call_set(&call->to, job->request->to);
-    call_set(&call->method, job->request->method);
+    name_in(call, job->request);
     return TRUE;
 }
 

@@ -32,19 +32,6 @@ static const OptionRow rows[] = {
     { "job", OPTIONS_CLEAN, "t", 1, G_MAXUINT64, "the number of a job" },
 };
 
-static gboolean wrong(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
-static gboolean wrong(GError **error, const char *format, ...)
-{
-    g_autofree char *message = NULL;
-    va_list args;
-
-    va_start(args, format);
-    message = g_strdup_vprintf(format, args);
-    va_end(args);
-    g_set_error_literal(error, TU_ERROR, TU_ERROR_INVALID_OPTION, message);
-    return FALSE;
-}
-
 static const OptionRow *find(guint uses, const char *key)
 {
     for (guint i = 0; i < G_N_ELEMENTS(rows); i++)
@@ -61,8 +48,8 @@ static gboolean unknown(guint uses, const char *key, GError **error)
     for (guint i = 0; i < G_N_ELEMENTS(rows); i++)
         if (rows[i].uses & uses)
             g_string_append_printf(keys, "%s%s", keys->len ? ", " : "", rows[i].key);
-    return wrong(error, "Unknown option \"%s\". Known options: %s", shown,
-                 keys->len ? keys->str : "none");
+    return tu_error_set(error, TU_ERROR_INVALID_OPTION, "Unknown option \"%s\". Known options: %s",
+                        shown, keys->len ? keys->str : "none");
 }
 
 static gboolean check_value(const OptionRow *row, GVariant *value, GError **error)
@@ -70,21 +57,24 @@ static gboolean check_value(const OptionRow *row, GVariant *value, GError **erro
     guint64 number;
 
     if (!g_str_equal(g_variant_get_type_string(value), row->type))
-        return wrong(error, "Option %s has type \"%s\", but must have type \"%s\"", row->key,
-                     g_variant_get_type_string(value), row->type);
+        return tu_error_set(error, TU_ERROR_INVALID_OPTION,
+                            "Option %s has type \"%s\", but must have type \"%s\"", row->key,
+                            g_variant_get_type_string(value), row->type);
     if (row->words) {
         g_autofree char *shown = text_one_line(g_variant_get_string(value, NULL), 64);
         g_autofree char *list = g_strjoinv(", ", (char **)row->words);
 
         return g_strv_contains(row->words, g_variant_get_string(value, NULL)) ||
-               wrong(error, "Option %s is \"%s\", but must be one of: %s", row->key, shown, list);
+               tu_error_set(error, TU_ERROR_INVALID_OPTION,
+                            "Option %s is \"%s\", but must be one of: %s", row->key, shown, list);
     }
     if (!row->range)
         return TRUE;
     number = row->type[0] == 'u' ? g_variant_get_uint32(value) : g_variant_get_uint64(value);
     return (number >= row->min && number <= row->max) ||
-           wrong(error, "Option %s is %" G_GUINT64_FORMAT ", but must be %s", row->key, number,
-                 row->range);
+           tu_error_set(error, TU_ERROR_INVALID_OPTION,
+                        "Option %s is %" G_GUINT64_FORMAT ", but must be %s", row->key, number,
+                        row->range);
 }
 
 static int by_key(gconstpointer a, gconstpointer b)
@@ -111,7 +101,8 @@ gboolean options_take(Call *call, GVariant *options, guint uses, GError **error)
         if (!row)
             return unknown(uses, key, error);
         if (!g_hash_table_add(seen, (gpointer)row->key))
-            return wrong(error, "Option %s is given twice. Leave one out", row->key);
+            return tu_error_set(error, TU_ERROR_INVALID_OPTION,
+                                "Option %s is given twice. Leave one out", row->key);
         if (!check_value(row, value, error))
             return FALSE;
     }

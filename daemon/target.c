@@ -8,19 +8,6 @@
 #include "common/text.h"
 #include "state/backing.h"
 
-static gboolean not_possible(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
-static gboolean not_possible(GError **error, const char *format, ...)
-{
-    g_autofree char *message = NULL;
-    va_list args;
-
-    va_start(args, format);
-    message = g_strdup_vprintf(format, args);
-    va_end(args);
-    g_set_error_literal(error, TU_ERROR, TU_ERROR_NOT_POSSIBLE, message);
-    return FALSE;
-}
-
 static gboolean find_upgrade(Call *call, const char *target, GError **error)
 {
     const ServerConfig *config = ((const Server *)call->object)->config;
@@ -35,7 +22,8 @@ static gboolean find_upgrade(Call *call, const char *target, GError **error)
     if (!inventory_instance(call->object->daemon->inventory, target, error))
         return FALSE;
     if (g_str_equal(config->instance, target))
-        return not_possible(error, "Server %s is backed by instance %s already. Name another one",
+        return tu_error_set(error, TU_ERROR_NOT_POSSIBLE,
+                            "Server %s is backed by instance %s already. Name another one",
                             config->name, target);
     call_set(&call->to, target);
     call_set(&call->method, "offline"); /* what "auto" means as long as it is the only one */
@@ -61,14 +49,15 @@ static gboolean find_previous(Call *call, const char *target, const char *remedy
     if (!backing)
         return FALSE;
     if (!previous)
-        return not_possible(error, "Server %s has no instance before %s%s. %s", config->name,
-                            config->instance, backing->job ? ": its databases were removed" : "",
-                            remedy);
+        return tu_error_set(
+            error, TU_ERROR_NOT_POSSIBLE, "Server %s has no instance before %s%s. %s", config->name,
+            config->instance, backing->job ? ": its databases were removed" : "", remedy);
     if (*target && !g_str_equal(target, previous)) {
         g_autofree char *shown = text_one_line(target, 64);
 
-        return not_possible(error, "The instance before of server %s is %s, not \"%s\". %s",
-                            config->name, previous, shown, remedy);
+        return tu_error_set(error, TU_ERROR_NOT_POSSIBLE,
+                            "The instance before of server %s is %s, not \"%s\". %s", config->name,
+                            previous, shown, remedy);
     }
     if (!inventory_instance(call->object->daemon->inventory, previous, error))
         return FALSE;
@@ -114,8 +103,8 @@ static gboolean check_nothing_left(const Call *call, GError **error)
     if (!last || !request_moves_server(last->request) ||
         !g_str_equal(job_result(last), "needs-attention"))
         return TRUE;
-    return not_possible(
-        error,
+    return tu_error_set(
+        error, TU_ERROR_NOT_POSSIBLE,
         "Job %" G_GUINT64_FORMAT " of server %s needs attention, and what it left "
         "may still be needed. Bring it to its end first: ttctl retry %" G_GUINT64_FORMAT,
         last->id, config->name, last->id);

@@ -2,6 +2,7 @@
 #include "job/check.h"
 #include "job/clean.h"
 #include "job/runner.h"
+#include "common/names.h"
 #include "common/text.h"
 
 static gboolean look_named(Check *check, GError **error)
@@ -69,9 +70,8 @@ static gboolean look_exports(Check *check, GError **error)
     for (guint i = 0; i < jobs->len; i++) {
         const JobRequest *request = jobs->pdata[i];
         const char *work = job->server->work_directory;
-        g_autofree char *directory =
-            g_strdup_printf("/var/lib/timesten-upgrade/work/%" G_GUINT64_FORMAT "%s%s", request->id,
-                            work ? ", " : "", work ? work : "");
+        g_autofree char *own = path_exports(request->id, NULL);
+        g_autofree char *directory = g_strjoin(work ? ", " : "", own, work, NULL);
 
         if (!inventory_instance(job->inventory, request->from, NULL))
             check_found(check, SEVERITY_ERROR, request->from, "Declare it, or remove them by hand",

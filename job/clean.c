@@ -25,19 +25,6 @@ void clean_wish_free(CleanWish *wish)
     g_free(wish);
 }
 
-static gboolean no(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
-static gboolean no(GError **error, const char *format, ...)
-{
-    g_autofree char *message = NULL;
-    va_list args;
-
-    va_start(args, format);
-    message = g_strdup_vprintf(format, args);
-    va_end(args);
-    g_set_error_literal(error, TU_ERROR, TU_ERROR_NOT_POSSIBLE, message);
-    return FALSE;
-}
-
 /* Two names of one database: another DSN, or the same path written in another way. */
 static gboolean same_files(const DatabaseFacts *a, const DatabaseFacts *b)
 {
@@ -75,20 +62,24 @@ static gboolean is_free(const Job *job, const char *dsn, const StatusStore *stor
     if (status_user_connections(store) > 0) {
         g_autofree char *names = status_name_connections(store);
 
-        return no(error, "Database %s of instance %s has connections: %s. End them, then try again",
-                  dsn, instance, names);
+        return tu_error_set(
+            error, TU_ERROR_NOT_POSSIBLE,
+            "Database %s of instance %s has connections: %s. End them, then try again", dsn,
+            instance, names);
     }
     if (store->replication_running || store->cache_running)
-        return no(error,
-                  "The %s agent of database %s of instance %s runs. Stop it with ttAdmin -%sStop "
-                  "%s, then try again",
-                  store->replication_running ? "replication" : "cache", dsn, instance,
-                  store->replication_running ? "rep" : "cache", dsn);
+        return tu_error_set(
+            error, TU_ERROR_NOT_POSSIBLE,
+            "The %s agent of database %s of instance %s runs. Stop it with ttAdmin -%sStop "
+            "%s, then try again",
+            store->replication_running ? "replication" : "cache", dsn, instance,
+            store->replication_running ? "rep" : "cache", dsn);
     if (g_ascii_strncasecmp(policy, "inUse", strlen("inUse")) != 0 && !store->unloaded)
-        return no(error,
-                  "Database %s of instance %s is kept in memory by its RAM policy \"%s\". Set "
-                  "another one with ttAdmin -ramPolicy inUse %s, then try again",
-                  dsn, instance, policy, dsn);
+        return tu_error_set(
+            error, TU_ERROR_NOT_POSSIBLE,
+            "Database %s of instance %s is kept in memory by its RAM policy \"%s\". Set "
+            "another one with ttAdmin -ramPolicy inUse %s, then try again",
+            dsn, instance, policy, dsn);
     return TRUE;
 }
 
@@ -101,17 +92,18 @@ gboolean clean_may_destroy(const Job *job, const char *dsn, const TimesTenStatus
         facts && status ? status_find_store(status, facts->data_store) : NULL;
 
     if (user)
-        return no(error, "Instance %s backs server %s now, so its database %s is in use",
-                  job->to.config->name, user->name, dsn);
+        return tu_error_set(error, TU_ERROR_NOT_POSSIBLE,
+                            "Instance %s backs server %s now, so its database %s is in use",
+                            job->to.config->name, user->name, dsn);
     for (guint i = 0; facts && i < job->from.facts->databases->len; i++) {
         const DatabaseFacts *current = job->from.facts->databases->pdata[i];
 
         if (same_files(current, facts))
-            return no(error,
-                      "Database %s of instance %s has the files of database %s of instance %s, "
-                      "which is in use: %s",
-                      dsn, job->to.config->name, current->dsn, job->from.config->name,
-                      facts->data_store);
+            return tu_error_set(
+                error, TU_ERROR_NOT_POSSIBLE,
+                "Database %s of instance %s has the files of database %s of instance %s, "
+                "which is in use: %s",
+                dsn, job->to.config->name, current->dsn, job->from.config->name, facts->data_store);
     }
     return !store || is_free(job, dsn, store, error);
 }

@@ -234,19 +234,17 @@ char *job_backend(const Job *job, const Side *side)
 
 char *job_export_state_directory(const Job *job)
 {
-    if (job->server->work_directory)
-        return NULL;
-    return g_strdup_printf("timesten-upgrade/work/%" G_GUINT64_FORMAT, job->request->id);
+    return job->server->work_directory ? NULL : state_directory_exports(job->request->id);
 }
 
 char *job_export_path(const Job *job, const char *dsn)
 {
-    g_autofree char *state_directory = job_export_state_directory(job);
+    g_autofree char *file = g_strconcat(dsn, ".migrate", NULL);
 
-    if (state_directory)
-        return g_strdup_printf("/var/lib/%s/%s.migrate", state_directory, dsn);
-    return g_strdup_printf("%s/timesten-job-%" G_GUINT64_FORMAT "-%s.migrate",
-                           job->server->work_directory, job->request->id, dsn);
+    if (!job->server->work_directory)
+        return path_exports(job->request->id, file);
+    return g_strdup_printf("%s/timesten-job-%" G_GUINT64_FORMAT "-%s", job->server->work_directory,
+                           job->request->id, file);
 }
 
 gboolean job_make_runtime(Job *job, GError **error)

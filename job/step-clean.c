@@ -6,6 +6,7 @@
 #include "job/journal.h"
 #include "job/runner.h"
 #include "common/error.h"
+#include "common/names.h"
 #include "state/backing.h"
 
 #include <unistd.h>
@@ -153,8 +154,7 @@ static gboolean remove_files(Job *job, const Side *owner, const char *directory,
 
 static gboolean remove_exports(Job *job, const JobRequest *request, GError **error)
 {
-    g_autofree char *directory =
-        g_strdup_printf("/var/lib/timesten-upgrade/work/%" G_GUINT64_FORMAT, request->id);
+    g_autofree char *directory = path_exports(request->id, NULL);
     g_autofree char *pattern =
         g_strdup_printf("timesten-job-%" G_GUINT64_FORMAT "-*.migrate", request->id);
     g_auto(Side) owner = { 0 };

@@ -56,8 +56,7 @@ static gboolean remove_job(guint64 id, GError **error)
 
 static gboolean has_exports(guint64 id)
 {
-    g_autofree char *below = g_strdup_printf("work/%" G_GUINT64_FORMAT, id);
-    g_autofree char *path = path_state(below);
+    g_autofree char *path = path_exports(id, NULL);
 
     return g_file_test(path, G_FILE_TEST_EXISTS);
 }

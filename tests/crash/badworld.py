@@ -49,7 +49,7 @@ runuser -u {ADMIN} -- {HOMES['tt70']}/bin/ttDaemonAdmin -stopserver
 [ -e /var/lib/{ADMIN}/tt70/orders.ds0 ] && systemctl start timesten@tt70.service &&
     runuser -u {ADMIN} -- {HOMES['tt70']}/bin/ttDestroy -wait -timeout 20 orders
 systemctl stop timesten@tt70.service
-cd {STATE} && rm -rf servers/main servers/.#* work/* $(ls -d jobs/[0-9]* 2>/dev/null)
+cd {STATE} && rm -rf servers/main servers/.#* exports/* $(ls -d jobs/[0-9]* 2>/dev/null)
 rm -rf /run/timesten-upgrade/job/* {CRASH}/*
 cd /; tar -xf /root/options.tar
 systemctl reset-failed 'timesten*'
@@ -61,7 +61,7 @@ true
 
 
 # Of an undone job these may stay: the empty place of exports, what utilities printed, who serves.
-ALLOWED = {"state ./work", "run job/N/export-orders.out", "run job/N/import-orders.out", "state ./servers"}
+ALLOWED = {"state ./exports", "run job/N/export-orders.out", "run job/N/import-orders.out", "state ./servers"}
 
 
 class BadWorld(World):
@@ -154,7 +154,7 @@ class BadWorld(World):
         """What lies about, without what is another each time."""
         text = self.shell(LOOK, check=False).out
         if number:
-            text = re.sub(rf"(jobs|work|job)/{number}\b", r"\1/N", text)
+            text = re.sub(rf"(jobs|exports|job)/{number}\b", r"\1/N", text)
         return set(text.splitlines())
 
     def look_settled(self, number, reference, without):

@@ -69,7 +69,7 @@ lane() {{
 # Everything stops, the files of a beginning come back, what then served serves again.
 RESTORE = rf"""
 systemctl stop timesten-upgraded.service 'timesten@*.service'
-cd {STATE} && rm -rf servers work $(ls -d jobs/[0-9]* 2>/dev/null)
+cd {STATE} && rm -rf servers exports $(ls -d jobs/[0-9]* 2>/dev/null)
 rm -rf /run/timesten-upgrade/job/* {CRASH}/* /var/lib/{ADMIN}/*/*
 for home in /opt/TimesTen/*; do : > $home/.standin/faults; : > $home/.standin/fired; : > $home/.standin/tune; done
 cd / && tar -xf /root/$1.tar
@@ -190,7 +190,7 @@ class CrashWorld(World):
             # forget it.
             if line.startswith("unit timesten-util-probe-"):
                 continue
-            job = re.search(r"(?:\b(?:jobs|work|job)/|timesten-job@|timesten-util-)(\d+)\b", line)
+            job = re.search(r"(?:\b(?:jobs|exports|job)/|timesten-job@|timesten-util-)(\d+)\b", line)
             backs = re.search(r"\bservers/(?:\.#)?(main\w?)", line)
             instance = re.search(r"\b(tt[67]0\w?)\b", line)
             if job and int(job[1]) in names:
@@ -229,7 +229,7 @@ class CrashWorld(World):
 
 
 # Of any job these may stay: what utilities printed, the empty places of exports and of who serves.
-SHARED = {"state ./jobs", "state ./work", "state ./servers"}
+SHARED = {"state ./jobs", "state ./exports", "state ./servers"}
 ALLOWED = {"run job/N/export-orders.out", "run job/N/import-orders.out", "run job", "run job/N/progress"}
 
 # What tests/tally calls the results of jobs.

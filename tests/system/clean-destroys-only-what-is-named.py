@@ -2,7 +2,7 @@
 
 from harness import ADMIN, HOMES, check, equal, options, refused, run, say, store
 
-WORK = "/var/lib/timesten-upgrade/work"
+EXPORTS = "/var/lib/timesten-upgrade/exports"
 
 
 def clean(world, *words):
@@ -13,7 +13,7 @@ def clean(world, *words):
 
 def files(world):
     """The databases and exports that there are."""
-    found = world.shell(f"ls -d {store('tt60', '*')}.ds0 {store('tt70', '*')}.ds0 {WORK}/*/*.migrate", check=False).out.split()
+    found = world.shell(f"ls -d {store('tt60', '*')}.ds0 {store('tt70', '*')}.ds0 {EXPORTS}/*/*.migrate", check=False).out.split()
     return {one.replace(".ds0", "").split("/", 4)[-1] for one in found}
 
 
@@ -43,7 +43,7 @@ def test(world):
     world.start_clients(4)
     world.settle()
     world.must_end(world.upgrade(), "done")
-    both = {"tt60/orders", "tt60/stock", "tt70/orders", "tt70/stock", "work/1/orders.migrate", "work/1/stock.migrate"}
+    both = {"tt60/orders", "tt60/stock", "tt70/orders", "tt70/stock", "exports/1/orders.migrate", "exports/1/stock.migrate"}
     equal(files(world), both, "what there is after the upgrade")
 
     refused(ask(world), "InvalidOption", "not named")
@@ -89,7 +89,7 @@ def test(world):
     equal(clean(world, "--exports=99").status, 15, "exports of a job that is none")
     done = clean(world, "--exports=1")
     equal(done.status, 0, f"ttctl clean --exports=1: {done}")
-    both -= {"work/1/orders.migrate", "work/1/stock.migrate"}
+    both -= {"exports/1/orders.migrate", "exports/1/stock.migrate"}
     equal(files(world), both, "what there is after the exports were named")
 
     # From its commit on it only goes forward; what cannot be destroyed needs a person, and nobody waits meanwhile.

@@ -45,7 +45,7 @@ def must_be_as_before(world, what, target="tt70", state="serving"):
     left = world.shell("ls " + " ".join(f"{store(target, database)}.ds0" for database in world.databases) + " 2>/dev/null",
                        check=False).out
     check(left == "", f"{what}: a database of the new release that nobody uses: {left}")
-    left = world.shell("ls /var/lib/timesten-upgrade/work/*/* 2>/dev/null", check=False).out
+    left = world.shell("ls /var/lib/timesten-upgrade/exports/*/* 2>/dev/null", check=False).out
     check(left == "", f"{what}: an export that nobody needs: {left}")
     state = world.unit(f"timesten@{target}.service")
     check(state in ("inactive", "failed"), f"{what}: the new daemon is {state}")

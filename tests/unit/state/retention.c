@@ -73,7 +73,7 @@ static void what_is_still_needed_stays(void)
     make_job("orders", "done");            /* 5: damaged */
     make_job("orders", "done");            /* 6 */
     make_job("orders", "failed");          /* 7 */
-    scratch_write("var/lib/timesten-upgrade/work/4/orders", "x");
+    scratch_write("var/lib/timesten-upgrade/exports/4/orders", "x");
     scratch_write(JOBS "5/record", "no line of a record\nand another\n");
     g_assert_true(backing_commit("orders", &backing, &error));
     g_assert_true(retention_tidy("orders", 1, &error));
