@@ -13,6 +13,10 @@
 #include <unistd.h>
 
 #define SETTLE_USEC (2 * USEC_PER_SEC)
+/* PID 1 re-executed, or the bus restarted: it is back within a second, on a busy host within some.
+ */
+#define RECONNECTS     100
+#define RECONNECT_USEC (100 * USEC_PER_MSEC)
 
 /* PID 1's own socket: it is there for root whatever happens to the message bus. */
 #define PID1_SOCKET "unix:path=/run/systemd/private"
@@ -70,6 +74,24 @@ gboolean job_reconnect(Job *job, GError **error)
         return tu_error_errno(error, -r, "Cannot reach systemd over %s nor over the system bus",
                               PID1_SOCKET);
     return unit_subscribe(job->bus) >= 0 || tu_error_errno(error, EIO, "Cannot talk to systemd");
+}
+
+gboolean job_regain_bus(Job *job, guint *tries, GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+
+    if (sd_bus_is_open(job->bus) > 0)
+        return FALSE;
+    g_message("The connection to systemd was lost; trying again");
+    while (++*tries <= RECONNECTS) {
+        g_usleep(RECONNECT_USEC);
+        g_clear_error(&problem);
+        if (job_reconnect(job, &problem))
+            return TRUE;
+    }
+    if (error && !*error && problem)
+        g_propagate_error(error, g_steal_pointer(&problem));
+    return FALSE;
 }
 
 InstanceFacts *job_recall_facts(const Job *job, const char *which)

@@ -107,6 +107,10 @@ void job_remove_runtime(Job *job);
 /* Opens the bus again after PID 1 dropped it. */
 gboolean job_reconnect(Job *job, GError **error);
 
+/* After a failed question: whether it is to be asked again, because the reason was a lost connection
+ * and there is a new one now. *TRIES counts for one question, from 0. */
+gboolean job_regain_bus(Job *job, guint *tries, GError **error);
+
 /* Appends to the record and folds it anew. VALUES as record_append(). Without a writer it does
  * nothing. */
 gboolean job_record(Job *job, RecordEvent event, const char *step, GError **error,
