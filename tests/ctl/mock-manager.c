@@ -1,0 +1,126 @@
+#include "mock.h"
+
+const sd_bus_vtable instance_vtable[] = {
+    SD_BUS_VTABLE_START(0),
+    SD_BUS_PROPERTY("Name", "s", NULL, IN(Instance, name), 0),
+    SD_BUS_PROPERTY("Home", "s", NULL, IN(Instance, home), 0),
+    SD_BUS_PROPERTY("Release", "s", NULL, IN(Instance, release), 0),
+    SD_BUS_PROPERTY("Admin", "s", NULL, IN(Instance, admin), 0),
+    SD_BUS_PROPERTY("Unit", "s", NULL, IN(Instance, unit), 0),
+    SD_BUS_PROPERTY("State", "s", NULL, IN(Instance, state), CHANGES),
+    SD_BUS_PROPERTY("DaemonPort", "q", NULL, IN(Instance, daemon_port), 0),
+    SD_BUS_PROPERTY("ServerPort", "q", NULL, IN(Instance, server_port), 0),
+    SD_BUS_PROPERTY("Databases", "as", NULL, IN(Instance, databases), 0),
+    SD_BUS_PROPERTY("Servers", "as", NULL, IN(Instance, servers), 0),
+    SD_BUS_VTABLE_END,
+};
+
+static char *object_path(const char *prefix, const char *name)
+{
+    char *path = NULL;
+
+    g_assert_cmpint(sd_bus_path_encode(prefix, name, &path), >=, 0);
+    return path;
+}
+
+static int on_list_servers(sd_bus_message *call, void *data, sd_bus_error *error)
+{
+    Mock *mock = data;
+    const Server *a = &mock->servers[0], *b = &mock->servers[1];
+
+    if (script_number(mock, "Empty", 0))
+        return sd_bus_reply_method_return(call, "a(ssqso)", 0);
+    return sd_bus_reply_method_return(call, "a(ssqso)", 2, a->name, a->state, a->port, a->instance,
+                                      TU_SERVER_PATH "/main", b->name, b->state, b->port,
+                                      b->instance, TU_SERVER_PATH "/spare");
+}
+
+static int on_list_instances(sd_bus_message *call, void *data, sd_bus_error *error)
+{
+    Mock *mock = data;
+    const Instance *a = &mock->instances[0], *b = &mock->instances[1];
+
+    if (script_number(mock, "Empty", 0))
+        return sd_bus_reply_method_return(call, "a(ssso)", 0);
+    return sd_bus_reply_method_return(call, "a(ssso)", 2, a->name, a->release, a->state,
+                                      TU_INSTANCE_PATH "/tt60", b->name, b->release, b->state,
+                                      TU_INSTANCE_PATH "/tt70");
+}
+
+static int on_list_jobs(sd_bus_message *call, void *data, sd_bus_error *error)
+{
+    Mock *mock = data;
+    const Job *job = &mock->job;
+
+    if (!mock->job_known)
+        return sd_bus_reply_method_return(call, "a(tsssdo)", 0);
+    return sd_bus_reply_method_return(call, "a(tsssdo)", 1, job->id, job->server, job->method,
+                                      job->state, job->progress, TU_JOB_PATH "/_37");
+}
+
+static int on_get_server(sd_bus_message *call, void *data, sd_bus_error *error)
+{
+    Mock *mock = data;
+    const char *name;
+
+    sd_bus_message_read(call, "s", &name);
+    for (guint i = 0; i < G_N_ELEMENTS(mock->servers); i++)
+        if (g_str_equal(mock->servers[i].name, name)) {
+            g_autofree char *path = object_path(TU_SERVER_PATH, name);
+
+            return sd_bus_reply_method_return(call, "o", path);
+        }
+    return sd_bus_error_setf(error, "org.timesten.Upgrade1.Error.NoSuchServer",
+                             "No server %s is configured, see ttctl list", name);
+}
+
+static int on_get_instance(sd_bus_message *call, void *data, sd_bus_error *error)
+{
+    Mock *mock = data;
+    const char *name;
+
+    sd_bus_message_read(call, "s", &name);
+    for (guint i = 0; i < G_N_ELEMENTS(mock->instances); i++)
+        if (g_str_equal(mock->instances[i].name, name)) {
+            g_autofree char *path = object_path(TU_INSTANCE_PATH, name);
+
+            return sd_bus_reply_method_return(call, "o", path);
+        }
+    return sd_bus_error_setf(error, "org.timesten.Upgrade1.Error.NoSuchInstance",
+                             "No instance %s is configured", name);
+}
+
+static int on_get_job(sd_bus_message *call, void *data, sd_bus_error *error)
+{
+    Mock *mock = data;
+    guint64 id;
+
+    sd_bus_message_read(call, "t", &id);
+    if (id == JOB_ID && mock->job_known)
+        return sd_bus_reply_method_return(call, "o", TU_JOB_PATH "/_37");
+    return sd_bus_error_setf(error, "org.timesten.Upgrade1.Error.NoSuchJob",
+                             "There is no job %" G_GUINT64_FORMAT, id);
+}
+
+static int on_reload(sd_bus_message *call, void *data, sd_bus_error *error)
+{
+    Mock *mock = data;
+    int r = script_refuse(mock, "RefuseReload", error);
+
+    note_call(mock, call, "Reload");
+    return r < 0 ? r : sd_bus_reply_method_return(call, NULL);
+}
+
+const sd_bus_vtable manager_vtable[] = {
+    SD_BUS_VTABLE_START(0),
+    SD_BUS_METHOD("ListServers", "", "a(ssqso)", on_list_servers, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("ListInstances", "", "a(ssso)", on_list_instances, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("ListJobs", "", "a(tsssdo)", on_list_jobs, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("GetServer", "s", "o", on_get_server, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("GetInstance", "s", "o", on_get_instance, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("GetJob", "t", "o", on_get_job, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("Reload", "", "", on_reload, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_SIGNAL("JobNew", "tos", 0),
+    SD_BUS_SIGNAL("JobRemoved", "toss", 0),
+    SD_BUS_VTABLE_END,
+};
