@@ -71,10 +71,15 @@ static gboolean take_limit(Options *options, GVariantDict *job, const OptionRow 
     return TRUE;
 }
 
+static gboolean is_word(const char *text)
+{
+    return *text && g_utf8_validate(text, -1, NULL);
+}
+
 static gboolean take_word(Options *options, GVariantDict *job, const OptionRow *row,
                           const char *value, GError **error)
 {
-    if (!*value || !g_utf8_validate(value, -1, NULL))
+    if (!is_word(value))
         return wrong_value(row, value, "a word is needed", error);
     g_variant_dict_insert(job, row->key, "s", value);
     return TRUE;
@@ -115,7 +120,7 @@ static gboolean take_list(Options *options, GVariantDict *job, const OptionRow *
     g_auto(GStrv) words = g_strsplit(value, ",", -1);
 
     for (guint i = 0; i == 0 || words[i]; i++)
-        if (!words[i] || !*words[i] || !g_utf8_validate(words[i], -1, NULL))
+        if (!words[i] || !is_word(words[i]))
             return wrong_value(row, value, "names with commas between are needed", error);
     g_variant_dict_insert(job, row->key, "^as", words);
     return TRUE;
