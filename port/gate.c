@@ -1,7 +1,9 @@
 #include "port/gate.h"
+#include "port/beginning.h"
 #include "port/dialer.h"
 #include "port/heir.h"
 #include "port/listener.h"
+#include "port/notice.h"
 #include "port/proxy.h"
 #include "port/publisher.h"
 #include "port/relay.h"
@@ -410,45 +412,6 @@ KeeperStatus *gate_status(Gate *gate)
     return status;
 }
 
-static char *clock_text(guint64 realtime)
-{
-    g_autoptr(GDateTime) time = g_date_time_new_from_unix_local(realtime / USEC_PER_SEC);
-
-    return g_date_time_format(time, "%H:%M:%S");
-}
-
-static char *describe(Gate *gate, const KeeperStatus *status)
-{
-    g_autofree char *since = clock_text(status->hold_since);
-    g_autofree char *until = clock_text(status->hold_deadline);
-    const char *problem = dialer_problem(gate->dialer);
-
-    switch (status->state) {
-    case KEEPER_OPEN:
-        if (is_inherited(gate))
-            return g_strdup_printf("open, %s accepts by itself", status->backend);
-        if (problem)
-            return g_strdup_printf(
-                "open, but %s does not answer (%s): %u sessions, %u connects wait", status->backend,
-                problem, status->sessions, status->held);
-        return g_strdup_printf("open to %s, %u sessions", status->backend, status->sessions);
-    case KEEPER_HOLD:
-        return g_strdup_printf("on hold since %s, %u connects wait, until %s", since, status->held,
-                               until);
-    case KEEPER_DRAIN:
-        return g_strdup_printf(
-            "on hold since %s, %u connects wait, until %s; %u sessions may still end", since,
-            status->held, until, status->sessions);
-    case KEEPER_REFUSE:
-        if (is_inherited(gate) && listeners_door_is_closed(gate->listeners))
-            return g_strdup("closed until an order to open: new connects get no answer");
-        break;
-    }
-    return g_strdup_printf(
-        "refusing %s until an order to open; %" G_GUINT64_FORMAT " connects refused",
-        gate->overdue ? "after the hold's deadline" : "every connect", status->refused);
-}
-
 /* For how long the backend of an open port has been silent. One that accepts by itself is, while
  * its queue does not get empty. */
 static guint64 find_silence(Gate *gate, guint held)
@@ -471,66 +434,17 @@ static KeeperStatus *on_publish(char **ret_text, gpointer data)
 
     /* Here, because it is asked often while clients wait. */
     silence_lasts(gate->silence, find_silence(gate, status->held));
-    *ret_text = describe(gate, status);
+    *ret_text = notice_text(&(Notice){
+        .status = status,
+        .inherited = is_inherited(gate),
+        .shut = listeners_door_is_closed(gate->listeners),
+        .overdue = gate->overdue,
+        .problem = dialer_problem(gate->dialer),
+    });
     return status;
 }
 
 /* Beginning and end */
-
-/* What OPTIONS ask for. Without a usable backend clients are told so instead of being made to wait.
- */
-static Saved *configured_state(const GateOptions *options)
-{
-    Saved *first = g_new0(Saved, 1);
-    g_autoptr(GError) error = NULL;
-    Address address;
-
-    if (options->backend &&
-        (heir_is(options->backend) ? heir_check(options->backend, &error)
-                                   : address_parse(options->backend, &address, &error)))
-        first->backend = g_strdup(options->backend);
-    else
-        g_warning("TIMESTEN_BACKEND= names no backend for server %s%s%s", options->server,
-                  error ? ": " : "", error ? error->message : "");
-    if (options->hold_usec > 0) {
-        first->state = KEEPER_HOLD;
-        first->since = boottime_now();
-        first->deadline = first->since + MIN(options->hold_usec, HOLD_LIMIT_USEC);
-    } else {
-        first->state = first->backend ? KEEPER_OPEN : KEEPER_REFUSE;
-    }
-    return first;
-}
-
-/* The state to begin with; *ret_recovered where a killed keeper left it. */
-static Saved *first_state(const GateOptions *options, gboolean *ret_recovered)
-{
-    g_autoptr(GError) error = NULL;
-    gboolean missing = FALSE;
-    g_autoptr(Saved) left = saved_load(options->server, &missing, &error);
-    Saved *first;
-
-    *ret_recovered = FALSE;
-    if (missing)
-        return configured_state(options);
-    if (!left) {
-        GateOptions held = *options;
-
-        held.hold_usec = options->hold_usec > 0 ? options->hold_usec : MAX(options->wait_usec, 1);
-        g_warning("%s. Server %s is held to be safe. Resume it when no job is at work on it",
-                  error->message, options->server);
-        return configured_state(&held);
-    }
-    /* A hold that was stopped with the service and ran out meanwhile is over and has hurt nobody.
-     */
-    if (left->stopped && saved_is_held(left) && left->deadline <= boottime_now())
-        return configured_state(options);
-    *ret_recovered = !left->stopped;
-    left->stopped = 0;
-    first = g_steal_pointer(&left);
-    g_message("Going on where the last keeper was: %s", nick_of(keeper_state_nicks, first->state));
-    return first;
-}
 
 /* The counters go on where the last published line of the killed keeper had them; its sessions were
  * cut by its death. */
@@ -589,7 +503,7 @@ Gate *gate_new(sd_event *event, const GateOptions *options, GError **error)
     gate->silence = silence_new(options->server);
     if (!make_parts(gate, event, options, error))
         return NULL;
-    gate->now = first_state(options, &recovered);
+    gate->now = beginning_state(options, &recovered);
     if (recovered)
         recover_counters(gate);
     if (gate->now->backend && !is_inherited(gate) &&
