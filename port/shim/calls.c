@@ -403,46 +403,47 @@ static int set_blocking(int fd, int state, bool blocking)
     return 0;
 }
 
-static int control(int (*call)(int, int, ...), int fd, int command, void *argument)
+/* What fcntl() and fcntl64() have in common. CALL is known only when the library is ready. */
+static int control(int (*const *call)(int, int, ...), int fd, int command, va_list list)
 {
+    void *argument = va_arg(list, void *);
     int before = errno, flags = (int)(intptr_t)argument, state, result;
 
+    need_ready();
     if (command != F_GETFL && command != F_SETFL && command != F_SETSIG && command != F_GETSIG)
-        return call(fd, command, argument);
+        return (*call)(fd, command, argument);
     state = kept_state(fd);
     errno = before;
     if (state < 0)
-        return call(fd, command, argument);
+        return (*call)(fd, command, argument);
     if (command == F_SETSIG || command == F_GETSIG)
         return 0;
     if (command == F_SETFL)
         return set_blocking(fd, state, !(flags & O_NONBLOCK));
-    result = call(fd, command, argument);
+    result = (*call)(fd, command, argument);
     return result >= 0 && state & KEPT_BLOCKING ? result & ~O_NONBLOCK : result;
 }
 
 int port_fcntl(int fd, int command, ...)
 {
     va_list list;
-    void *argument;
+    int result;
 
     va_start(list, command);
-    argument = va_arg(list, void *);
+    result = control(&real.fcntl, fd, command, list);
     va_end(list);
-    need_ready();
-    return control(real.fcntl, fd, command, argument);
+    return result;
 }
 
 int port_fcntl64(int fd, int command, ...)
 {
     va_list list;
-    void *argument;
+    int result;
 
     va_start(list, command);
-    argument = va_arg(list, void *);
+    result = control(&real.fcntl64, fd, command, list);
     va_end(list);
-    need_ready();
-    return control(real.fcntl64, fd, command, argument);
+    return result;
 }
 
 int port_ioctl(int fd, unsigned long request, ...)
