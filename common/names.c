@@ -75,6 +75,11 @@ char *path_keeper(const char *server, const char *file)
     return under("/run/timesten-upgrade/server", below);
 }
 
+char *path_generated(const char *file)
+{
+    return under("/run/systemd/generator", file);
+}
+
 char *path_progress(guint64 id, const char *file)
 {
     return numbered("/run/timesten-upgrade/job", id, file);

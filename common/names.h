@@ -16,6 +16,11 @@
 
 #define TU_SLICE "timesten.slice"
 
+/* Marks that timesten-generator leaves in its directory, which systemd empties before each run: that
+ * it came to its end, and that something was not there that a mount may still bring. */
+#define GENERATOR_RAN  "timesten-upgrade.ran"
+#define GENERATOR_LATE "timesten-upgrade.late"
+
 /* Places. All are absolute; path_set_root() puts another directory in front of every one of them, for
  * the generator's tests and for unit tests only. The returned strings are the caller's. */
 void path_set_root(const char *root);
@@ -32,6 +37,7 @@ char *path_runtime(const char *below);          /* /run/timesten-upgrade/BELOW *
  * /run/timesten-upgrade/control/SERVER: systemd makes that node as root, while the keeper's directory comes and goes
  * with the keeper and belongs to its user. */
 char *path_keeper(const char *server, const char *file);
+char *path_generated(const char *file); /* /run/systemd/generator/FILE */
 char *path_progress(guint64 id, const char *file); /* /run/timesten-upgrade/job/ID[/FILE] */
 
 /* Unit names. Instance and server names need no escaping, because name_is_valid() allows none that

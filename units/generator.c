@@ -2,9 +2,9 @@
  * daemon-reload.
  *
  * PID 1 waits for it, so it never waits for anything itself: no bus, no directory service, no
- * program of an instance. It writes below the directory that it is given and nowhere else, and
- * whatever is wrong with one server, instance or job, the others get their files. Called by
- * systemd; with --explain and --resume by units.
+ * program of an instance. It writes below the directory that it is given and its neighbour "system"
+ * (writer.h says why), and whatever is wrong with one server, instance or job, the others get their
+ * files. Called by systemd; with --explain and --resume by units.
  */
 #include "common/error.h"
 #include "common/file.h"
@@ -26,17 +26,15 @@
 #include <unistd.h>
 #include <systemd/sd-journal.h>
 
-#define PROGRAM     "timesten-generator"
-#define HELPER      LIBEXECDIR "/instance-helper"
-#define SHIM        SHIMDIR "/libtimesten-port.so"
-#define LINE_LIMIT  900 /* bytes; the kernel cuts a message at 1 KiB */
-#define JOB_UNIT    UNITDIR "/timesten-job@.service"
-#define RELOAD_UNIT UNITDIR "/timesten-reload.service"
-#define RESUME_UNIT UNITDIR "/timesten-resume.service"
+#define PROGRAM    "timesten-generator"
+#define HELPER     LIBEXECDIR "/instance-helper"
+#define SHIM       SHIMDIR "/libtimesten-port.so"
+#define LINE_LIMIT 900 /* bytes; the kernel cuts a message at 1 KiB */
+#define JOB_UNIT   UNITDIR "/timesten-job@.service"
 
 typedef struct {
     const char *root; /* in front of all paths; "" */
-    const char *directory;
+    Writer *writer;
     Inventory *inventory;
     GPtrArray *jobs;     /* JobRequest, unfinished */
     GHashTable *layouts; /* name → Layout; instances whose home could not be read are not in it */
@@ -66,9 +64,7 @@ static void report_error(const Generator *generator, GError **error)
     g_clear_error(error);
 }
 
-/* --- what there is
- * ------------------------------------------------------------------------------------------------
- */
+/* --- what there is --------------------------------------------------------------------------- */
 
 /* The state lies below /var, which may be a file system of its own that is not mounted yet. Going
  * on without it would give servers back to the instances that backed them before their upgrades. */
@@ -146,9 +142,7 @@ static void read_layouts(Generator *generator)
     }
 }
 
-/* --- servers
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- servers --------------------------------------------------------------------------------- */
 
 static guint64 hold_limit(const ServerConfig *server, const JobRequest *job)
 {
@@ -187,7 +181,7 @@ static void write_socket(const Generator *generator, const char *server, const c
                         "# The instance's user asks for the socket there. The keeper looks who "
                         "it is.\n"
                         "SocketMode=0666\n");
-    dropin_write(generator->directory, unit, "50-listen.conf", text, &error);
+    writer_dropin(generator->writer, unit, "50-listen.conf", text, &error);
     report_error(generator, &error);
 }
 
@@ -222,7 +216,7 @@ static void write_keeper(const Generator *generator, const ServerConfig *server)
                                "# Job %" G_GUINT64_FORMAT " is unfinished.\n"
                                "Environment=TIMESTEN_HOLD_USEC=%" G_GUINT64_FORMAT "\n",
                                job->id, hold_limit(server, job));
-    dropin_write(generator->directory, unit, "50-backing.conf", text, &error);
+    writer_dropin(generator->writer, unit, "50-backing.conf", text, &error);
     report_error(generator, &error);
 }
 
@@ -262,7 +256,7 @@ static void write_reviver(const Generator *generator, const ServerConfig *server
     g_string_append(text, "ExecStart=\n");
     if (append_utility(text, "ExecStart", "-", UTILITY_SERVER_START, instance->home,
                        &layout->release, &error))
-        dropin_write(generator->directory, unit, "50-backing.conf", text, &error);
+        writer_dropin(generator->writer, unit, "50-backing.conf", text, &error);
     report_error(generator, &error);
 }
 
@@ -298,9 +292,7 @@ static void write_open_servers(const Generator *generator)
     }
 }
 
-/* --- instances
- * ----------------------------------------------------------------------------------------------------
- */
+/* --- instances ------------------------------------------------------------------------------- */
 
 /* All public ports of ours: "16002,16012". */
 static char *public_ports(const Inventory *inventory)
@@ -434,25 +426,26 @@ static void write_instance(const Generator *generator, const InstanceConfig *ins
         return;
     }
     g_string_append(text, "Restart=always\nRestartSec=300ms\n");
-    dropin_write(generator->directory, unit, "50-instance.conf", text, &error);
+    writer_dropin(generator->writer, unit, "50-instance.conf", text, &error);
     report_error(generator, &error);
 }
 
-/* --- the three ways to be called
- * ---------------------------------------------------------------------------------- */
+/* --- the three ways to be called ------------------------------------------------------------- */
 
 static void want(const Generator *generator, const char *target, const char *unit, const char *file)
 {
     g_autoptr(GError) error = NULL;
 
-    want_write(generator->directory, target, unit, file, &error);
+    writer_want(generator->writer, target, unit, file, &error);
     report_error(generator, &error);
 }
 
-static void want_second_look(const Generator *generator)
+static void mark(const Generator *generator, const char *name)
 {
-    want(generator, "sysinit.target", "timesten-reload.service", RELOAD_UNIT);
-    want(generator, "multi-user.target", "timesten-resume.service", RESUME_UNIT);
+    g_autoptr(GError) error = NULL;
+
+    writer_mark(generator->writer, name, &error);
+    report_error(generator, &error);
 }
 
 static void generate_all(Generator *generator)
@@ -476,30 +469,38 @@ static void generate_all(Generator *generator)
 
         want(generator, "multi-user.target", unit, JOB_UNIT);
     }
-    if (generator->late)
-        want_second_look(generator);
+    writer_tidy(generator->writer);
+}
+
+static void look_around(Generator *generator)
+{
+    if (!state_is_visible()) {
+        report(generator, 6,
+               "The state of timesten-upgrade is not there yet; it is looked for again when file "
+               "systems "
+               "are mounted");
+        generator->late = TRUE;
+        return;
+    }
+    generator->inventory = inventory_load();
+    generator->jobs = find_unfinished_jobs(generator);
+    generator->layouts =
+        g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)layout_free);
+    generate_all(generator);
+    g_hash_table_unref(generator->layouts);
+    g_ptr_array_unref(generator->jobs);
+    inventory_free(generator->inventory);
 }
 
 static int generate(const char *root, const char *directory)
 {
-    Generator generator = { .root = root, .directory = directory };
+    g_autoptr(Writer) writer = writer_new(directory);
+    Generator generator = { .root = root, .writer = writer };
 
-    if (!state_is_visible()) {
-        report(&generator, 6,
-               "The state of timesten-upgrade is not there yet; it is looked for again when file "
-               "systems "
-               "are mounted");
-        want_second_look(&generator);
-        return EXIT_SUCCESS;
-    }
-    generator.inventory = inventory_load();
-    generator.jobs = find_unfinished_jobs(&generator);
-    generator.layouts =
-        g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)layout_free);
-    generate_all(&generator);
-    g_hash_table_unref(generator.layouts);
-    g_ptr_array_unref(generator.jobs);
-    inventory_free(generator.inventory);
+    look_around(&generator);
+    if (generator.late)
+        mark(&generator, GENERATOR_LATE);
+    mark(&generator, GENERATOR_RAN); /* the last thing of all */
     return EXIT_SUCCESS;
 }
 

@@ -1,16 +1,35 @@
-/* Unit files as text: drop-ins and links that a generator leaves for systemd. Internal to units/.
+/* Unit files as text: drop-ins, links and marks that the generator leaves for systemd. Internal to
+ * units/.
+ *
+ * systemd empties a generator's directory before each run and believes whatever is there after it,
+ * however the generator ended: a port whose address had not been written by then would be closed.
+ * So drop-ins lie beside it, in /run/systemd/system, and each is replaced in one go: from a run that
+ * did not come to its end the earlier ones stay.
  */
 #pragma once
 
 #include <glib.h>
 
-/* Writes DIRECTORY/UNIT.d/NAME. */
-gboolean dropin_write(const char *directory, const char *unit, const char *name,
-                      const GString *text, GError **error);
+typedef struct Writer Writer;
 
-/* Makes DIRECTORY/TARGET.wants/UNIT, a link to the unit file FILE (absolute). */
-gboolean want_write(const char *directory, const char *target, const char *unit, const char *file,
-                    GError **error);
+/* DIRECTORY: the generator's; drop-ins go to "system" beside it. */
+Writer *writer_new(const char *directory);
+void writer_free(Writer *writer);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Writer, writer_free)
+
+/* Writes the drop-in UNIT.d/NAME. */
+gboolean writer_dropin(Writer *writer, const char *unit, const char *name, const GString *text,
+                       GError **error);
+
+/* Makes TARGET.wants/UNIT, a link to the unit file FILE (absolute). */
+gboolean writer_want(Writer *writer, const char *target, const char *unit, const char *file,
+                     GError **error);
+
+/* Makes the empty file NAME, which systemd passes over: whoever looks knows how this run went. */
+gboolean writer_mark(Writer *writer, const char *name, GError **error);
+
+/* Removes the drop-ins of earlier runs that this one did not write again. */
+void writer_tidy(Writer *writer);
 
 /* Appends "KEY=WORD WORD…" and a newline, each word in quotes where it needs them. Words have no
  * quotes, '\', '%' or '$'; the inventory refuses those. PREFIX stands directly behind the '='. */

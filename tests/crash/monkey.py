@@ -63,9 +63,7 @@ class MonkeyWorld(World):
 # The kernel cuts names at 15 characters.
 VICTIMS = {"worker": "upgrade-job", "keeper": "port-keeper", "daemon": "timesten-upgrad", "main daemon": "timestend",
            "sub-daemon": "timestensubd", "TimesTen Server": "ttcserver", "bus": "dbus-daemon", "polkit": "polkitd",
-           "journal": "systemd-journal", "login": "systemd-logind"}
-# Not the generator: killed in the middle of a daemon-reload it leaves the socket unit without its address, and systemd then
-# closes the port until the next reload or boot.
+           "journal": "systemd-journal", "login": "systemd-logind", "generator": "timesten-genera"}
 
 
 class Monkey:
