@@ -15,6 +15,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(sd_event, sd_event_unref)
 /* polkit may ask a human in between; more than this nobody waits for an answer. */
 #define CALL_CHANGE_USEC (15 * 60 * (guint64)G_USEC_PER_SEC)
 
+/* The system bus of this host, or of the one that the options name. Errors tell which. */
 sd_bus *bus_open(const Options *options, GError **error);
 
 /* A call that is still to be filled and sent. */

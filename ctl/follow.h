@@ -10,4 +10,6 @@ typedef enum {
     FOLLOW_FAILED,   /* ERROR is set; the job goes on */
 } FollowEnd;
 
+/* Shows the job at PATH until its end. *ret_job is set with FOLLOW_FINISHED only and is the caller's;
+ * how the job ended is no error here. */
 FollowEnd follow_job(Session *session, const char *path, Job **ret_job, GError **error);

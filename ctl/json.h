@@ -14,6 +14,7 @@
 
 typedef struct Json Json;
 
+/* PRETTY: in lines for people, otherwise on one line. */
 Json *json_new(gboolean pretty);
 void json_free(Json *json);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Json, json_free)
@@ -32,6 +33,7 @@ void json_double(Json *json, const char *key, double value);
 void json_usec(Json *json, const char *key, guint64 value);
 void json_strings(Json *json, const char *key, char **values);
 
+/* What was written so far; the writer's own. */
 const char *json_text(const Json *json);
 /* The text and a newline. */
 void json_print(const Json *json, FILE *file);

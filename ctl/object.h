@@ -88,7 +88,7 @@ gboolean server_read(Server *server, sd_bus_message *message, GError **error);
 gboolean job_read(Job *job, sd_bus_message *message, GError **error);
 
 /* Object paths by name, asked of the service, so that a wrong name is told by the service's own
- * error. */
+ * error; g_free(). */
 char *server_path(Session *session, const char *name, GError **error);
 char *instance_path(Session *session, const char *name, GError **error);
 char *job_path(Session *session, const char *id, GError **error);

@@ -3,4 +3,5 @@
 
 #include "ctl/request.h"
 
+/* Asks the service and prints what it says. Errors are those of Plan. */
 gboolean plan_print(Session *session, const Change *change, GError **error);

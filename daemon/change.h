@@ -3,4 +3,6 @@
 
 #include "daemon/call.h"
 
+/* Answers the call with the job when its worker is ready, or with the error that the job ended
+ * with. */
 void change_act(Call *call);

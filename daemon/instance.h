@@ -18,7 +18,9 @@ typedef struct {
 
 extern const Interface instance_interface;
 
+/* CONFIG stays the inventory's. */
 Instance *instance_new(Daemon *daemon, const InstanceConfig *config);
+/* The daemon's own; NULL where none of that name is declared. */
 Instance *instance_find(const Daemon *daemon, const char *name);
 
 /* The configuration was read again; CONFIG belongs to the new inventory, the old one is still

@@ -41,12 +41,14 @@ void jobs_free(JobTable *table);
 /* Makes an object for a request that was just written, and tells JobNew. */
 Job *jobs_add(Daemon *daemon, guint64 id);
 
+/* The table's own; NULL where there is none of that number. */
 Job *jobs_find(const Daemon *daemon, guint64 id);
 /* The job that is at work on a server, or was left unfinished; NULL none. */
 Job *jobs_unfinished(const Daemon *daemon, const char *server);
 /* The job that is at work on another server and uses an instance that REQUEST would use, too; NULL
  * none. Two jobs on one instance would stop it under each other. *ret_instance is REQUEST's own. */
 Job *jobs_rival(const Daemon *daemon, const JobRequest *request, const char **ret_instance);
+/* The newest of a server that ended; NULL none. */
 Job *jobs_last_finished(const Daemon *daemon, const char *server);
 /* Ascending by id; array of Job. */
 const GPtrArray *jobs_all(const Daemon *daemon);
@@ -61,12 +63,12 @@ void job_refresh(Job *job);
 void job_reopen(Job *job);
 
 gboolean job_is_finished(const Job *job);
-const char *job_state(const Job *job);
+const char *job_state(const Job *job);         /* as the property; lives for ever */
 const char *job_result(const Job *job);        /* "" until finished */
 const char *job_error_name(const Job *job);    /* "" none */
 const char *job_error_message(const Job *job); /* "" none */
-guint64 job_finished_usec(const Job *job);
-double job_progress(const Job *job);
+guint64 job_finished_usec(const Job *job);     /* since the epoch; 0 not yet */
+double job_progress(const Job *job);           /* 0 … 1 */
 /* TOO_LATE or RECORD_DAMAGED where it cannot be cancelled any more. */
 gboolean job_can_cancel(const Job *job, GError **error);
 /* NOT_POSSIBLE, TOO_LATE, BUSY or RECORD_DAMAGED where it cannot go on. */

@@ -23,7 +23,9 @@ typedef struct {
 
 extern const Interface server_interface;
 
+/* CONFIG stays the inventory's. */
 Server *server_new(Daemon *daemon, const ServerConfig *config);
+/* The daemon's own; NULL where none of that name is declared. */
 Server *server_find(const Daemon *daemon, const char *name);
 /* Follows nothing any more: it is no longer declared, but a call may still hold it. */
 void server_stop(Server *server);

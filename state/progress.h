@@ -15,6 +15,7 @@ typedef struct {
     gboolean can_cancel;
 } JobProgress;
 
+/* Errors name the file; the work goes on without. */
 gboolean progress_write(guint64 id, const JobProgress *progress, GError **error);
 JobProgress *progress_read(guint64 id); /* NULL: none */
 void progress_free(JobProgress *progress);

@@ -80,6 +80,7 @@ typedef struct {
     gboolean damaged;
 } RecordSummary;
 
+/* Of RecordLine in their order; never NULL. What stands behind a FINISH counts from a RETRY on. */
 RecordSummary *record_fold(const GPtrArray *lines);
 /* Read and folded; a wish to go on (request_retry()) counts like the line that the worker will
  * write for it. */

@@ -12,6 +12,7 @@ typedef struct {
     gboolean closed;            /* Database State : Closed */
 } AdminState;
 
+/* Never NULL: what no line tells is NULL or FALSE. */
 AdminState *admin_parse(const char *output);
 void admin_free(AdminState *state);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AdminState, admin_free)

@@ -51,6 +51,7 @@ InstanceFacts *facts_parse(const char *text, GError **error);    /* and back */
 void facts_free(InstanceFacts *facts);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(InstanceFacts, facts_free)
 
+/* By its DSN, in whatever case; the facts' own, NULL where the installation has none of that name. DSN may be NULL. */
 const DatabaseFacts *facts_find_database(const InstanceFacts *facts, const char *dsn);
 
 /* The administrator of an installation, told by who owns HOME/info (path era) or conf/timesten.conf (environment

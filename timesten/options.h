@@ -8,6 +8,7 @@
 
 typedef struct OptionsFile OptionsFile;
 
+/* Never NULL: a line that nobody understands is kept like any other. */
 OptionsFile *options_parse(const char *text, EraKind kind);
 void options_free(OptionsFile *options);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(OptionsFile, options_free)

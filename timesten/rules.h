@@ -13,6 +13,7 @@ typedef struct {
     const char *source; /* document of the rule */
 } RuleAnswer;
 
+/* Never NULL; the first rule that forbids it decides. */
 RuleAnswer *rules_ask(Method method, const Release *from, const Release *to);
 void rule_answer_free(RuleAnswer *answer);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(RuleAnswer, rule_answer_free)
