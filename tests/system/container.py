@@ -29,6 +29,16 @@ class Failed(AssertionError):
     """What a test wanted did not hold."""
 
 
+def check(condition, what):
+    if not condition:
+        raise Failed(what)
+
+
+def equal(got, wanted, what):
+    if got != wanted:
+        raise Failed(f"{what}: wanted {wanted!r}, got {got!r}")
+
+
 def wait_until(condition, timeout=20, what=None, interval=0.05):
     """Waits until CONDITION() is true and returns what it gave; says WHAT it waited for when it never was."""
     deadline = time.monotonic() + timeout

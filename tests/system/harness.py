@@ -8,23 +8,13 @@ import traceback
 from pathlib import Path
 
 from bus import Bus, BusError, options, refused
-from container import Container, Failed, Reader, wait_until
+from container import Container, Failed, Reader, check, equal, wait_until
 from roots import SOURCE, clean_root, package, say
-from world import ADMIN, DAEMON_PORTS, HOMES, PORT, RELEASES, SLOW, World, store
+from world import ADMIN, DAEMON_PORTS, HOMES, PORT, RELEASES, SLOW, World, define_instance, store
 
 __all__ = ["ADMIN", "Bus", "BusError", "Container", "DAEMON_PORTS", "Failed", "HOMES", "PORT", "RELEASES", "Reader", "SLOW",
-           "SOURCE", "World", "check", "clean_root", "equal", "options", "package", "refused", "run", "say", "skip",
+           "SOURCE", "World", "check", "clean_root", "define_instance", "equal", "options", "package", "refused", "run", "say", "skip",
            "store", "tally", "wait_until"]
-
-
-def check(condition, what):
-    if not condition:
-        raise Failed(what)
-
-
-def equal(got, wanted, what):
-    if got != wanted:
-        raise Failed(f"{what}: wanted {wanted!r}, got {got!r}")
 
 
 def tally(kind, runs=1, what=None, **ends):

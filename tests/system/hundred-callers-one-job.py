@@ -3,24 +3,23 @@
 import re
 import sys
 
-import world
-from harness import SOURCE, check, equal, run, say, wait_until
+from harness import SOURCE, check, define_instance, equal, run, say, wait_until
 
 sys.path.insert(0, str(SOURCE / "tests"))
 import rawbus
 
 # A pair of instances and a server more, with nothing in common.
 for one, release, port in (("tt61", "6.0.8", 18000), ("tt71", "7.0.6", 19000)):
-    world.HOMES[one], world.RELEASES[one], world.DAEMON_PORTS[one] = f"/opt/TimesTen/{one}", release, port
+    define_instance(one, release, port)
 SECOND = 16102
 CALLERS = 100
 BUS, SERVER = "org.timesten.Upgrade1", "/org/timesten/Upgrade1/server/"
 BUSY = f"{BUS}.Error.Busy"
 
 
-def jobs(machine):
+def jobs(world):
     """The jobs on disk, whatever the bus says of them."""
-    return sorted(machine.shell("cd /var/lib/timesten-upgrade/jobs && ls -d [0-9]*", check=False).out.split(), key=int)
+    return sorted(world.shell("cd /var/lib/timesten-upgrade/jobs && ls -d [0-9]*", check=False).out.split(), key=int)
 
 
 def must_name_one(answers, job):
@@ -33,9 +32,9 @@ def must_name_one(answers, job):
     return len(accepted)
 
 
-def call_at_once(machine, server, target, wishes):
+def call_at_once(world, server, target, wishes):
     """One Upgrade for each of WISHES (drain-usec, None: no option), each by a connection of its own, written in one go."""
-    path = f"/proc/{machine.pid}/root/run/dbus/system_bus_socket"
+    path = f"/proc/{world.pid}/root/run/dbus/system_bus_socket"
     connections = [rawbus.Connection(path, timeout=120) for _ in wishes]
     calls = [one.prepare(BUS, SERVER + server, f"{BUS}.Server", "Upgrade", "sa{sv}", target,
                          [] if wish is None else [("drain-usec", ("t", wish))]) for one, wish in zip(connections, wishes)]
@@ -49,9 +48,9 @@ def call_at_once(machine, server, target, wishes):
     return [(one.values()[0], None) if one.kind == rawbus.RETURN else (None, one.text()) for one in answers]
 
 
-def run_at_once(machine, server, target, wishes):
+def run_at_once(world, server, target, wishes):
     """The same by as many processes of busctl."""
-    processes = [machine.popen("busctl", "--timeout=120", "call", BUS, SERVER + server, f"{BUS}.Server", "Upgrade", "sa{sv}",
+    processes = [world.popen("busctl", "--timeout=120", "call", BUS, SERVER + server, f"{BUS}.Server", "Upgrade", "sa{sv}",
                                target, *([0] if wish is None else [1, "drain-usec", "t", wish])) for wish in wishes]
     answers = []
     for process in processes:
@@ -63,47 +62,43 @@ def run_at_once(machine, server, target, wishes):
     return answers
 
 
-def test(machine):
-    machine.expect(r"upgrade-job: (Step import failed|Job 1 finished): (cancelled: )?The job was cancelled",
+def test(world):
+    world.expect(r"upgrade-job: (Step import failed|Job 1 finished): (cancelled: )?The job was cancelled",
                    r"systemd: timesten-util-1-import-orders.service: Failed")
-    machine.systemctl("start", "timesten@tt61.service")
-    machine.sql("tt61", "orders", "create table items (id integer not null primary key, name varchar(64), amount integer);",
+    world.systemctl("start", "timesten@tt61.service")
+    world.sql("tt61", "orders", "create table items (id integer not null primary key, name varchar(64), amount integer);",
                 create=True)
-    machine.declare_server("second", SECOND, ["orders"], "tt61", enable=False)
-    machine.run("ttctl", "reload")
-    machine.systemctl("start", "timesten-server@second.socket")
-    mine = machine.start_clients(3, patience=300)
-    theirs = machine.start_clients(3, port=SECOND, patience=300)
-    wait_until(lambda: machine.connects(SECOND), 30, "the second server")
-    machine.settle(mine)
+    world.declare_server("second", SECOND, ["orders"], "tt61", enable=False)
+    world.run("ttctl", "reload")
+    world.systemctl("start", "timesten-server@second.socket")
+    mine = world.start_clients(3, patience=300)
+    theirs = world.start_clients(3, port=SECOND, patience=300)
+    wait_until(lambda: world.connects(SECOND), 30, "the second server")
+    world.settle(mine)
 
     # Each wants something else: one is first, all others are told of it.
-    machine.tune("tt70", {"migrate-rows-per-second": 10})
-    answers = call_at_once(machine, "main", "tt70", [5_000_000 + n for n in range(CALLERS)])
+    world.tune("tt70", {"migrate-rows-per-second": 10})
+    answers = call_at_once(world, "main", "tt70", [5_000_000 + n for n in range(CALLERS)])
     equal(must_name_one(answers, 1), 1, "callers whose wish became the job")
-    equal(jobs(machine), ["1"], "jobs on disk")
-    machine.wait_step(1, "import")
+    equal(jobs(world), ["1"], "jobs on disk")
+    world.wait_step(1, "import")
 
     # Half of them want the same: whoever is first, one job comes of it, while the first server's stands still.
-    begun = must_name_one(run_at_once(machine, "second", "tt71", [None if n % 2 else 5_000_000 + n for n in range(CALLERS)]), 2)
+    begun = must_name_one(run_at_once(world, "second", "tt71", [None if n % 2 else 5_000_000 + n for n in range(CALLERS)]), 2)
     check(begun in (1, CALLERS // 2), f"{begun} callers were told that the job is theirs")
-    equal(jobs(machine), ["1", "2"], "jobs on disk")
-    machine.must_end(2, "done")
-    equal(machine.bus.properties("Server", "second")["Instance"], "tt71", "the instance of the second server")
-    stands = machine.job(1)
+    equal(jobs(world), ["1", "2"], "jobs on disk")
+    world.must_end(2, "done")
+    equal(world.bus.properties("Server", "second")["Instance"], "tt71", "the instance of the second server")
+    stands = world.job(1)
     check(stands["State"] == "running" and stands["Step"] == "import", f"the first server's job should stand in its import: {stands}")
 
-    machine.bus.job(1, "Cancel", "a{sv}", 0)
-    machine.must_end(1, "cancelled")
-    machine.settle(mine)
-    report = machine.stop_clients(mine)
-    equal(machine.lost("tt60", report), [], "rows of the first server that were acknowledged and are lost")
-    equal(report.troubles(), 0, "connects or statements of the first server's clients that failed")
-    report = machine.stop_clients(theirs)
-    equal(machine.lost("tt71", report), [], "rows of the second server that were acknowledged and are lost")
-    equal(report.troubles(), 0, "connects or statements of the second server's clients that failed")
-    machine.must_serve("tt60")
-    equal(machine.bus.manager("ListJobs")[0][-1][0], 2, "the number of the newest job")
+    world.bus.job(1, "Cancel", "a{sv}", 0)
+    world.must_end(1, "cancelled")
+    world.settle(mine)
+    world.end_clients("tt60", mine)
+    world.end_clients("tt71", theirs)
+    world.must_serve("tt60")
+    equal(world.bus.manager("ListJobs")[0][-1][0], 2, "the number of the newest job")
 
 
 run(test, instances=("tt60", "tt70", "tt61", "tt71"), server_lines=["HoldLimitSec=600"])

@@ -2,11 +2,11 @@
 
 import os
 
-from harness import DAEMON_PORTS, HOMES, check, equal, run, say, wait_until
+from harness import DAEMON_PORTS, HOMES, check, define_instance, equal, run, say
 from undo import must_be_as_before, must_undo
-from world import ADMINS, RELEASES
+from world import ADMINS
 
-HOMES["other"], RELEASES["other"], DAEMON_PORTS["other"], ADMINS["other"] = "/opt/TimesTen/other", "7.0.6", 18000, "ttother"
+define_instance("other", "7.0.6", 18000, "ttother")
 CASES = [
     # name · what 7.0 does · error · words that its message must hold
     ("the new daemon crashes at once", "timestend crash", "UtilityFailed", ["timesten@tt70.service", "systemctl status"]),
@@ -21,11 +21,8 @@ LONG_CASES = [
 
 
 def its_port_is_taken(world):
-    taken = world.taken_port(DAEMON_PORTS["tt70"])
-    must_undo(world, "the new daemon's port is taken", "ChecksFailed", ["tt70", str(DAEMON_PORTS["tt70"])])
-    taken.kill()
-    taken.wait()
-    wait_until(lambda: DAEMON_PORTS["tt70"] not in world.listeners(), 10, "the port to be free")
+    with world.taken_port(DAEMON_PORTS["tt70"]):
+        must_undo(world, "the new daemon's port is taken", "ChecksFailed", ["tt70", str(DAEMON_PORTS["tt70"])])
 
 
 def user_is_missing(world):
@@ -81,7 +78,7 @@ def test(world):
                  # A unit whose user is missing.
                  r"\(.*\): timesten[-@].*(Failed to determine user credentials|Failed at step USER)",
                  r"systemd: (Failed to start )?timesten-util-")
-    world.start_clients(4, patience=60)
+    world.start_clients(4)
     world.settle()
     for what, fault, error, words in CASES + (LONG_CASES if os.environ.get("TU_LONG") == "1" else []):
         world.faults("tt70", fault)
@@ -92,9 +89,7 @@ def test(world):
     if it_crashes_after_a_second(world) == "failed":
         world.must_end(world.upgrade(), "done")
     world.settle()
-    report = world.stop_clients()
-    equal(world.lost("tt70", report), [], "lost rows")
-    equal(report.troubles(), 0, "connects or statements that failed")
+    world.end_clients("tt70")
     equal(world.content("tt70", "orders"), before, "the rows after a later, good upgrade")
 
 

@@ -1,8 +1,6 @@
 """dpkg brings the package onto a running machine and takes it away without a trace."""
 
-import os
 import shutil
-import sys
 
 from bus import Bus
 from harness import Container, check, clean_root, equal, package, run

@@ -1,6 +1,6 @@
 """After a finished upgrade and a reboot, 7.0 serves on the port; 6.0's server does not, even when its daemon runs."""
 
-from harness import HOMES, PORT, check, equal, run
+from harness import HOMES, equal, run
 
 
 def test(world):

@@ -1,6 +1,6 @@
 """A step after the commit that cannot be done asks for a person while 7.0 serves; mended and retried, the job is done."""
 
-from harness import ADMIN, HOMES, check, equal, options, refused, run
+from harness import HOMES, check, equal, options, refused, run
 
 INFO = f"{HOMES['tt60']}/info"
 
@@ -13,9 +13,7 @@ def test(world):
     gate = world.gate("tt70", "ttMigrate -r")
     number = world.upgrade()
     gate.wait()
-    # The option file of 6.0 cannot be replaced from now on.
-    world.run("chown", "root:root", INFO)
-    world.run("chmod", "755", INFO)
+    world.lock_options("tt60")
     gate.open()
     job = world.must_end(number, "needs-attention")
     equal(job["Error"][0].rsplit(".", 1)[-1], "UtilityFailed", "the error")
@@ -27,7 +25,7 @@ def test(world):
     world.settle()
 
     refused(lambda: world.bus.job(number, "Retry", "a{sv}", *options({"force": ("b", "true")})), "InvalidOption", "force")
-    world.run("chown", f"{ADMIN}:{ADMIN}", INFO)
+    world.unlock_options("tt60")
     done = world.run("ttctl", "retry", number, check=False)
     equal(done.status, 0, f"ttctl retry: {done}")
     job = world.job(number)
@@ -37,9 +35,7 @@ def test(world):
           "6.0's server is still configured")
     refused(lambda: world.bus.job(number, "Retry", "a{sv}", *options()), "NotPossible", "done")
     world.settle()
-    report = world.stop_clients()
-    equal(world.lost("tt70", report), [], "rows that were acknowledged and are lost")
-    equal(report.troubles(), 0, "connects or statements that failed")
+    world.end_clients("tt70")
     world.must_serve("tt70")
     check(not world.run("ls", f"/var/lib/timesten-upgrade/jobs/{number}").out.count("retry"), "the wish is still there")
 

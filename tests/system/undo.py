@@ -3,16 +3,11 @@
 import re
 
 from bus import BusError
-from container import Failed
+from container import check
 from roots import say
 from world import store
 
 REMEDY = r"[.:;,] (See|Raise|Look|Correct|Create|Free|Repair|Restore|Start|Try|End|Set|Name|Mend|mend|Nothing was switched)\b"
-
-
-def check(condition, what):
-    if not condition:
-        raise Failed(what)
 
 
 def must_undo(world, what, error, words, values=None, during=None, target="tt70", result="failed"):

@@ -3,7 +3,6 @@ nobody is refused or reset while one of them is stopped and started again."""
 
 import ctypes
 import os
-import pwd
 import re
 import shutil
 import signal

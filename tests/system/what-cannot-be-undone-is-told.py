@@ -1,18 +1,9 @@
 """Where an undo fails too, the error names both, the old release serves, and a retry ends it; a stranger on the new main
 daemon's port is seen before anything is touched."""
 
-from harness import ADMIN, DAEMON_PORTS, HOMES, check, equal, refused, run, say, wait_until
+from harness import DAEMON_PORTS, HOMES, check, equal, refused, run, say
 
 INFO = f"{HOMES['tt70']}/info"
-
-
-def stranger_on_the_daemon_port(world):
-    port = DAEMON_PORTS["tt70"]
-    stranger = world.taken_port(port)
-    refused(lambda: world.upgrade(), "ChecksFailed", "daemon-port")
-    stranger.kill()
-    stranger.wait()
-    wait_until(lambda: port not in world.listeners(), 10, "the stranger to be gone")
 
 
 def test(world):
@@ -22,14 +13,13 @@ def test(world):
     before = world.content("tt60", "orders")
     world.start_clients(4)
     world.settle()
-    stranger_on_the_daemon_port(world)
+    with world.taken_port(DAEMON_PORTS["tt70"]):
+        refused(lambda: world.upgrade(), "ChecksFailed", "daemon-port")
 
     gate = world.gate("tt70", "ttMigrate -r exit=1 at=50")
     number = world.upgrade()
     gate.wait()
-    # The option file of 7.0 cannot be replaced from now on.
-    world.run("chown", "root:root", INFO)
-    world.run("chmod", "755", INFO)
+    world.lock_options("tt70")
     gate.open()
     job = world.must_end(number, "needs-attention")
     name, message = job["Error"]
@@ -39,15 +29,13 @@ def test(world):
         check(word in message, f"the message does not name {word}: {message}")
     world.settle()
 
-    world.run("chown", f"{ADMIN}:{ADMIN}", INFO)
+    world.unlock_options("tt70")
     world.run("ttctl", "retry", number, check=False)
     job = world.must_end(number, "failed")
     check("ttMigrate" in job["Error"][1] and "could not be undone" not in job["Error"][1],
           f"the error after the retry: {job['Error'][1]}")
     check(world.unit("timesten@tt70.service") in ("inactive", "failed"), "the new daemon still runs")
-    report = world.stop_clients()
-    equal(world.lost("tt60", report), [], "rows that were acknowledged and are lost")
-    equal(report.troubles(), 0, "connects or statements that failed")
+    world.end_clients("tt60")
     equal(world.content("tt60", "orders"), before, "the database of 6.0")
     world.must_serve("tt60")
 

@@ -4,6 +4,7 @@
     server      main: port 16002, backed by tt60; its databases are in both installations, with paths of their own
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -14,8 +15,8 @@ import subprocess
 import sys
 
 import roots
-from bus import Bus, BusError, options
-from container import Container, Failed, wait_until
+from bus import Bus, options
+from container import Container, Failed, equal, wait_until
 from roots import say
 
 ADMIN = "ttadmin"
@@ -27,13 +28,17 @@ ADMINS = {}  # of instances that are not ADMIN's
 FINISHED = "finished"
 SLOW = {"migrate-rows-per-second": 1500}
 
+
+def define_instance(name, release, daemon_port, admin=ADMIN):
+    """One more that a test may name as one of its machine's instances."""
+    HOMES[name], RELEASES[name], DAEMON_PORTS[name], ADMINS[name] = f"/opt/TimesTen/{name}", release, daemon_port, admin
+
+
 # What a healthy machine of this kind writes in any case: a container may not raise limits or touch the kernel.
 ALWAYS_EXPECTED = [
     r"dbus-daemon: .*Failed to set fd limit",
     r"systemd-udevd|systemd-sysctl: .*(Read-only|not permitted)",
     r"systemd: .*(bpf|BPF|cgroup|Cgroup|hugepages|kmod)",
-    # systemd 252 complains at a reload about its own escaping of the ';' in a transient unit's command line.
-    r"systemd: /run/systemd/transient/timesten-util-.*Ignoring unknown escape sequences",
     # A 6.0 client needs -insecure-backwards-compat on 7.0: the check says so before each upgrade of this world.
     r"upgrade-job: Check backwards-compat",
 ]
@@ -145,6 +150,15 @@ class World(Container):
         """Speeds of the stand-in: SLOW makes steps of seconds that a test can look at."""
         self.write(f"{HOMES[instance]}/.standin/tune", "".join(f"{key}={value}\n" for key, value in values.items()))
 
+    def lock_options(self, instance):
+        """From now on nobody but root can replace the instance's option file, until unlock_options()."""
+        self.run("chown", "root:root", f"{HOMES[instance]}/info")
+        self.run("chmod", "755", f"{HOMES[instance]}/info")
+
+    def unlock_options(self, instance):
+        admin = ADMINS.get(instance, ADMIN)
+        self.run("chown", f"{admin}:{admin}", f"{HOMES[instance]}/info")
+
     def listeners(self):
         """Who listens where: port → process names."""
         found = {}
@@ -159,13 +173,16 @@ class World(Container):
                            "echo $p $(readlink /proc/$p/exe); done", check=False).out
         return [line.split()[0] for line in found.splitlines() if f" {HOMES[instance]}/" in line]
 
+    @contextlib.contextmanager
     def taken_port(self, port):
-        """A stranger who listens on PORT, until its kill()."""
+        """A stranger who listens on PORT, and is gone at the end."""
         stranger = subprocess.Popen(["nsenter", "-t", str(self.pid), "-n", "--", sys.executable, "-c",
                                      f"import socket, time; s = socket.create_server(('0.0.0.0', {port})); time.sleep(600)"])
         self.processes.append(stranger)
         wait_until(lambda: port in self.listeners(), 10, f"a stranger to listen on {port}")
-        return stranger
+        yield
+        stranger.kill()
+        stranger.wait()
 
     def connects(self, port=PORT):
         """Whether a bare connect on PORT is accepted and stays so: a refusing port resets it."""
@@ -193,17 +210,17 @@ class World(Container):
                         user="guest", **more)
 
     def start_clients(self, count, port=PORT, database="orders", release="6.0.8", think_ms=20, reconnect_every=15,
-                      patience=None):
+                      patience=60):
         """Applications that write row after row and reconnect, until stop_clients(). PATIENCE: how many seconds they wait for
-        a connect, where a test holds the port for longer than applications usually wait (10 s at first, 20 s later)."""
-        more = ["--first-connect-timeout", patience, "--connect-timeout", patience] if patience else []
+        a connect; more where a test itself holds the port for long."""
         started = []
         for _ in range(count):
             self.client_number += 1
             started.append(Client(self.client_number, database, port, self.popen(
                 "setpriv", "--reuid=guest", "--regid=guest", "--clear-groups", "ttclient", "--load", "--server",
                 f"127.0.0.1:{port}", "--dsn", database, "--client-release", release, "--table", "written", "--create", "--id",
-                self.client_number, "--think", think_ms, "--reconnect-every", reconnect_every, *more)))
+                self.client_number, "--think", think_ms, "--reconnect-every", reconnect_every,
+                "--first-connect-timeout", patience, "--connect-timeout", patience)))
         self.clients += started
         return started
 
@@ -235,6 +252,13 @@ class World(Container):
         total = Report(clients)
         self.clients = [client for client in self.clients if client not in clients]
         return total
+
+    def end_clients(self, instance, clients=None):
+        """The same, where each connect must have led to a session, and each row that was acknowledged must be in INSTANCE."""
+        report = self.stop_clients(clients)
+        equal(self.lost(instance, report), [], f"rows that were acknowledged and are not in {instance}")
+        equal(report.troubles(), 0, "connects or statements that failed")
+        return report
 
     def stop_clients_abruptly(self):
         """As if their own hosts were switched off: nothing is reported."""

@@ -12,12 +12,20 @@ static void write_program(const char *home, const char *name, const void *bytes,
     g_assert_true(g_file_set_contents(path, bytes, size, NULL));
 }
 
+static void must_find(const char *home, const char *words)
+{
+    g_autofree char *problem = preload_find_problem(home);
+
+    g_assert_nonnull(problem);
+    g_assert_nonnull(strstr(problem, words));
+}
+
 static void programs_that_ignore_preloading_are_named(void)
 {
     g_autofree char *home = g_dir_make_tmp("preload-XXXXXX", NULL);
     g_autofree char *bin = g_build_filename(home, "bin", NULL);
     g_autofree char *server = g_build_filename(bin, "ttcserver", NULL);
-    g_autofree char *own = NULL, *problem = NULL;
+    g_autofree char *own = NULL;
     Elf64_Ehdr head = { .e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64 }, .e_phoff = sizeof head };
     gsize length;
 
@@ -29,20 +37,15 @@ static void programs_that_ignore_preloading_are_named(void)
     g_assert_null(preload_find_problem(home));
 
     g_assert_cmpint(chmod(server, 04755), ==, 0);
-    problem = preload_find_problem(home);
-    g_assert_nonnull(strstr(problem, "bin/ttcserver runs with the rights"));
+    must_find(home, "bin/ttcserver runs with the rights");
     g_assert_cmpint(chmod(server, 0755), ==, 0);
 
     write_program(home, "ttcserver", &head, sizeof head);
-    g_free(problem);
-    problem = preload_find_problem(home);
-    g_assert_nonnull(strstr(problem, sizeof(void *) == 8 ? "statically" : "word size"));
+    must_find(home, sizeof(void *) == 8 ? "statically" : "word size");
 
     head.e_ident[EI_CLASS] = sizeof(void *) == 8 ? ELFCLASS32 : ELFCLASS64;
     write_program(home, "ttcserver", &head, sizeof head);
-    g_free(problem);
-    problem = preload_find_problem(home);
-    g_assert_nonnull(strstr(problem, sizeof(void *) == 8 ? "word size" : "statically"));
+    must_find(home, sizeof(void *) == 8 ? "word size" : "statically");
 
     g_unlink(server);
     g_free(server);
