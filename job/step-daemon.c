@@ -31,6 +31,13 @@ static gboolean server_is_down(const Side *side, const TimesTenStatus *status)
     return status->server_pid == 0;
 }
 
+/* A server that was stopped to be started on another port may have been started by somebody else
+ * meanwhile: the reviver comes where clients wait. */
+static gboolean server_is_down_or_moved(const Side *side, const TimesTenStatus *status)
+{
+    return server_is_down(side, status) || status->server_port == side->backend_port;
+}
+
 /* Looks at ttStatus until it is as wanted. TRUE with *ret_reached FALSE when the time is over. */
 static gboolean await_status(Job *job, const Side *side, StatusTest test, guint64 limit_usec,
                              gboolean *ret_reached, GError **error)
@@ -259,7 +266,7 @@ static gboolean bring_server_up(Job *job, Side *side, GError **error)
         g_autoptr(UtilityResult) stopped =
             run_utility_checked(job, side, UTILITY_SERVER_STOP, NULL, error);
 
-        if (!stopped || !await_or_fail(job, side, server_is_down, SERVER_DOWN_USEC,
+        if (!stopped || !await_or_fail(job, side, server_is_down_or_moved, SERVER_DOWN_USEC,
                                        "The stop of the server", error))
             return FALSE;
     }

@@ -543,8 +543,7 @@ static gboolean verify_database(Job *job, const char *dsn, GError **error)
     return TRUE;
 }
 
-/* What the utilities printed lies in files; their units only disturb a reload (252 warns of each
- * ';' in them). */
+/* What the utilities printed lies in files, so nobody asks their units any more. */
 static gboolean forget_migrations(Job *job, GError **error)
 {
     for (char **dsn = job->server->databases; *dsn; dsn++)
