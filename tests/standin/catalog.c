@@ -28,6 +28,8 @@ void catalog_save(Daemon *daemon)
         g_key_file_set_string(file, store->path, "policy", policy_names[store->policy]);
         g_key_file_set_integer(file, store->path, "grace", (int)store->grace);
         g_key_file_set_boolean(file, store->path, "manual", store->manually_loaded);
+        g_key_file_set_string(file, store->path, "reppolicy",
+                              agent_policy_names[store->agent.policy]);
         /* A daemon that dies leaves this behind, and the next one knows. */
         g_key_file_set_boolean(file, store->path, "recover",
                                store->recover || store->state == STORE_LOADED);
@@ -53,6 +55,7 @@ DataStore *catalog_find(Daemon *daemon, const char *path, gboolean add)
     store->connections = g_ptr_array_new();
     store->waiting = g_ptr_array_new();
     store->unloading = g_ptr_array_new();
+    agent_init(store);
     store->key = 0x060036f0U + 0x10U * ++keys;
     g_ptr_array_add(daemon->stores, store);
     return store;
@@ -62,8 +65,10 @@ void catalog_remove(DataStore *store)
 {
     Daemon *daemon = store->daemon;
 
-    if (store->state != STORE_UNLOADED || store->connections->len > 0 || store->waiting->len > 0)
+    if (store->state != STORE_UNLOADED || store->connections->len > 0 || store->waiting->len > 0 ||
+        store->agent.child.pid != 0)
         return;
+    agent_clear(store);
     if (store->reserver)
         store->reserver->reserved = NULL;
     if (store->grace_source)
@@ -340,6 +345,7 @@ void catalog_load(Daemon *daemon)
     paths = g_key_file_get_groups(file, NULL);
     for (guint i = 0; paths[i]; i++) {
         g_autofree char *policy = g_key_file_get_string(file, paths[i], "policy", NULL);
+        g_autofree char *policy_of_agent = NULL;
         DataStore *store = catalog_find(daemon, paths[i], TRUE);
 
         for (guint p = 0; policy_names[p]; p++) {
@@ -349,6 +355,11 @@ void catalog_load(Daemon *daemon)
         store->grace = (guint)g_key_file_get_integer(file, paths[i], "grace", NULL);
         store->manually_loaded = g_key_file_get_boolean(file, paths[i], "manual", NULL);
         store->recover = g_key_file_get_boolean(file, paths[i], "recover", NULL);
+        policy_of_agent = g_key_file_get_string(file, paths[i], "reppolicy", NULL);
+        for (guint p = 0; agent_policy_names[p]; p++) {
+            if (g_strcmp0(policy_of_agent, agent_policy_names[p]) == 0)
+                store->agent.policy = (AgentPolicy)p;
+        }
         if ((store->policy == POLICY_ALWAYS || store->manually_loaded) && store_exists(store->path))
             load(store);
     }

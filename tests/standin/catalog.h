@@ -10,6 +10,22 @@ typedef enum { STORE_UNLOADED, STORE_LOADING, STORE_LOADED, STORE_UNLOADING } St
 typedef enum { POLICY_IN_USE, POLICY_MANUAL, POLICY_ALWAYS } RamPolicy;
 extern const char *const policy_names[];
 
+typedef enum { AGENT_MANUAL, AGENT_ALWAYS, AGENT_NO_RESTART } AgentPolicy;
+extern const char *const agent_policy_names[];
+
+/* The replication agent of a store. */
+typedef struct {
+    Child child;
+    AgentPolicy policy;
+    gboolean manual; /* somebody started it */
+    gboolean stopping;
+    char *name;   /* of the store in its replication scheme; NULL until it listens */
+    guint16 port; /* where it listens; 0: not yet */
+    guint restart_source;
+    GPtrArray *starters; /* Client: wait until it listens */
+    GPtrArray *stoppers; /* Client: wait for its end */
+} StoreAgent;
+
 struct DataStore {
     Daemon *daemon;
     char *path;
@@ -26,6 +42,7 @@ struct DataStore {
     GPtrArray *waiting;     /* Client: connects and loads that wait for the state to settle */
     GPtrArray *unloading;   /* Client: wait for the unload */
     Client *reserver;
+    StoreAgent agent;
     guint grace_source;
     guint key; /* shown as the shared memory key */
 };
@@ -39,3 +56,12 @@ void catalog_connect(DataStore *store, Client *client, gboolean create);
 void catalog_ram_load(DataStore *store, Client *client);
 void catalog_ram_unload(DataStore *store, Client *client);
 void catalog_set_policy(DataStore *store, RamPolicy policy, guint grace);
+
+/* agents.c; the first two answer CLIENT. */
+void agent_start(DataStore *store, Client *client, gboolean wait);
+void agent_stop(DataStore *store, Client *client);
+gboolean agent_set_policy(DataStore *store, const char *policy); /* FALSE: no such policy */
+void agent_listens(DataStore *store, Client *client, const char *name, pid_t pid, guint16 port);
+gboolean agent_runs(const DataStore *store);
+void agent_init(DataStore *store);
+void agent_clear(DataStore *store);

@@ -3,6 +3,7 @@
 
 int timestend_main(int argc, char **argv);
 int timestensubd_main(int argc, char **argv);
+int timestenrepd_main(int argc, char **argv);
 int ttcserver_main(int argc, char **argv);
 int ttwebserver_main(int argc, char **argv);
 int ttadmin_main(int argc, char **argv);

@@ -21,6 +21,7 @@ struct Client {
     Daemon *daemon;
     Wire *wire;
     guint source;
+    gboolean remote; /* from another host */
     pid_t pid;
     /* as a connection to a data store */
     DataStore *store;
@@ -79,6 +80,14 @@ gboolean catalog_busy(const Daemon *daemon); /* a sub-daemon is running */
 void catalog_unload_all(Daemon *daemon);
 void catalog_abandon(Daemon *daemon); /* kills the sub-daemons that did not end in time */
 void catalog_forget_client(Client *client);
+
+/* agents.c */
+void agents_load(Daemon *daemon); /* starts those that policies want */
+void agents_stop(Daemon *daemon);
+gboolean agents_busy(const Daemon *daemon);
+void agents_abandon(Daemon *daemon);
+void agents_forget_client(Client *client);
+guint16 agents_port(const Daemon *daemon, const char *name); /* 0: no agent of such a store */
 
 /* requests.c: does one line of a client's. */
 void request_handle(Client *client, const char *line);

@@ -15,6 +15,7 @@ void target_free(Target *target)
     g_free(target->data_store);
     g_free(target->log_dir);
     g_free(target->uid);
+    g_free(target->charset);
     g_free(target);
 }
 
@@ -128,6 +129,11 @@ static Target *target_of_attributes(GHashTable *attributes, const char *dsn, GEr
     target->data_store = g_strdup(data_store);
     target->log_dir = g_strdup(g_hash_table_lookup(attributes, "logdir"));
     target->uid = g_strdup(g_hash_table_lookup(attributes, "uid"));
+    target->charset = g_strdup(g_hash_table_lookup(attributes, "databasecharacterset"));
+    if (g_hash_table_lookup(attributes, "logfilesize"))
+        target->log_file_size =
+            (gint64)(g_ascii_strtod(g_hash_table_lookup(attributes, "logfilesize"), NULL) *
+                     (1 << 20));
     target->auto_create = attribute_flag(attributes, "autocreate", TRUE);
     target->durable = attribute_flag(attributes, "durablecommits", FALSE);
     return target;

@@ -4,10 +4,12 @@
 #include "instance.h"
 
 typedef struct {
-    char *dsn;        /* "" where only a path was given */
-    char *data_store; /* path without extension */
-    char *log_dir;    /* LogDir=; NULL: beside the data store */
-    char *uid;        /* NULL: the user of the process */
+    char *dsn;            /* "" where only a path was given */
+    char *data_store;     /* path without extension */
+    char *log_dir;        /* LogDir=; NULL: beside the data store */
+    char *uid;            /* NULL: the user of the process */
+    char *charset;        /* DatabaseCharacterSet=; NULL: not given */
+    gint64 log_file_size; /* LogFileSize=, in bytes; 0: not given */
     gboolean auto_create;
     gboolean durable; /* DurableCommits=1: a commit is on the disk before it is answered */
 } Target;

@@ -27,6 +27,12 @@ enum {
     TT_BAD_VALUE = 6, /* G: a connection attribute cannot be used */
     TT_AUTHENTICATION = 7001,
     TT_NOT_REPLICATED = 8191,
+    TT_SCHEME = 8000,      /* G: a replication scheme cannot be as it was written */
+    TT_AGENT_IS_UP = 8001, /* G: not while the replication agent runs */
+    TT_TRANSACTION = 8002, /* G: not in the middle of a transaction */
+    TT_STATE = 8003,       /* G: the state of the pair does not allow it */
+    TT_PEER = 8004,        /* G: what two replication agents have against each other */
+    TT_STANDBY = 16265,
     TT_SHUTDOWN = 9998,
     TT_AGENT_RUNNING = 12026,
     TT_AGENT_STOPPED = 12027,

@@ -77,7 +77,7 @@ static gboolean note_firing(const char *home, const char *line, const char *coun
 static gboolean is_for_later(GHashTable *found)
 {
     static const char *const later[] = { "refuse", "never-answer", "garbage", "hang-up",
-                                         "ignore-stop" };
+                                         "ignore-stop", "stall", "skip" };
 
     for (guint i = 0; i < G_N_ELEMENTS(later); i++) {
         if (g_hash_table_contains(found, later[i]))

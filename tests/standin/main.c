@@ -15,6 +15,7 @@ static const struct {
 } commands[] = {
     { "timestend", timestend_main },
     { "timestensubd", timestensubd_main },
+    { "timestenrepd", timestenrepd_main },
     { "ttcserver", ttcserver_main },
     { "ttwebserver", ttwebserver_main },
     { "ttAdmin", ttadmin_main },

@@ -108,6 +108,14 @@ void migrate_write_end(MigrateWriter *writer)
     fflush(writer->file);
 }
 
+void migrate_write_scheme(MigrateWriter *writer, const char *name, const char *dump)
+{
+    g_autofree char *escaped_name = wire_escape(name);
+    g_autofree char *escaped = wire_escape(dump);
+
+    fprintf(writer->file, "replication %s %s\n", escaped_name, escaped);
+}
+
 gboolean migrate_writer_finish(MigrateWriter *writer, GError **error)
 {
     gboolean done = fputs("finish\n", writer->file) >= 0 && fflush(writer->file) == 0 &&
@@ -182,6 +190,18 @@ static MigrateItemKind read_end(MigrateReader *reader, const char *text)
     return MIGRATE_END;
 }
 
+static MigrateItemKind read_scheme(MigrateReader *reader, const char *text)
+{
+    g_auto(GStrv) words = g_strsplit(text, " ", 2);
+
+    if (!words[0] || !words[1])
+        return MIGRATE_DAMAGED;
+    g_free(reader->item.name);
+    reader->item.name = wire_unescape(words[0]);
+    reader->item.text = wire_unescape(words[1]);
+    return MIGRATE_SCHEME;
+}
+
 static MigrateItemKind read_item(MigrateReader *reader)
 {
     char *line = read_line(reader);
@@ -204,6 +224,8 @@ static MigrateItemKind read_item(MigrateReader *reader)
     }
     if (g_str_has_prefix(line, "end "))
         return read_end(reader, line + 4);
+    if (g_str_has_prefix(line, "replication "))
+        return read_scheme(reader, line + 12);
     if (strcmp(line, "finish") == 0) {
         int next = getc(reader->file);
 

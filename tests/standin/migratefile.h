@@ -15,6 +15,7 @@ void migrate_write_table(MigrateWriter *writer, const char *name, gint64 rows);
 void migrate_write_definition(MigrateWriter *writer, const char *sql);
 void migrate_write_row(MigrateWriter *writer, const char *cells);
 void migrate_write_end(MigrateWriter *writer);
+void migrate_write_scheme(MigrateWriter *writer, const char *name, const char *dump);
 /* Ends the file in order and closes it; without it the file stays unfinished. */
 gboolean migrate_writer_finish(MigrateWriter *writer, GError **error);
 void migrate_writer_free(MigrateWriter *writer);
@@ -25,6 +26,7 @@ typedef enum {
     MIGRATE_DEFINITION, /* text: SQL */
     MIGRATE_ROW,        /* text: cells */
     MIGRATE_END,        /* intact tells whether count and checksum are right */
+    MIGRATE_SCHEME,     /* name, text: the replication scheme as SQL */
     MIGRATE_FINISH,
     MIGRATE_DAMAGED, /* the file ends too early or a line makes no sense */
 } MigrateItemKind;

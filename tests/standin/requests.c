@@ -89,7 +89,10 @@ static void handle_query(Client *client, const Message *message)
     g_autofree char *grace = g_strdup_printf("%u", store ? store->grace : 0);
     g_autofree char *line =
         message_line("ok", "policy", policy_names[store ? store->policy : POLICY_IN_USE], "grace",
-                     grace, "loaded", store && store->manually_loaded ? "1" : "0", NULL);
+                     grace, "loaded", store && store->manually_loaded ? "1" : "0", "agent",
+                     store && agent_runs(store) ? "1" : "0", "agentmanual",
+                     store && store->agent.manual ? "1" : "0", "agentpolicy",
+                     agent_policy_names[store ? store->agent.policy : AGENT_MANUAL], NULL);
 
     wire_send(client->wire, line);
 }
@@ -193,10 +196,14 @@ static void report_store(Client *client, const DataStore *store)
     g_autofree char *key = g_strdup_printf("%u", store->key);
     g_autofree char *subdaemon = g_strdup_printf("%d", (int)store->subdaemon.pid);
     g_autofree char *grace = g_strdup_printf("%u", store->grace);
-    g_autofree char *line = message_line("store", "path", store->path, "key", key, "subdaemon",
-                                         store->state == STORE_LOADED ? subdaemon : "0", "policy",
-                                         policy_names[store->policy], "grace", grace, "loaded",
-                                         store->manually_loaded ? "1" : "0", NULL);
+    g_autofree char *agent = g_strdup_printf("%d", (int)store->agent.child.pid);
+    g_autofree char *port = g_strdup_printf("%u", store->agent.port);
+    g_autofree char *line = message_line(
+        "store", "path", store->path, "key", key, "subdaemon",
+        store->state == STORE_LOADED ? subdaemon : "0", "policy", policy_names[store->policy],
+        "grace", grace, "loaded", store->manually_loaded ? "1" : "0", "agent",
+        store->agent.port ? "1" : "0", "agentpolicy", agent_policy_names[store->agent.policy],
+        "agentpid", agent, "agentport", port, NULL);
 
     wire_send(client->wire, line);
     for (guint i = 0; i < store->connections->len; i++) {
@@ -221,10 +228,66 @@ static void handle_status(Client *client, const Message *message)
     wire_send(client->wire, "end");
 }
 
+static void handle_agent_start(Client *client, const Message *message)
+{
+    DataStore *store = store_of(client, message, TRUE);
+
+    if (store)
+        agent_start(store, client, message_number(message, "wait") != 0);
+}
+
+static void handle_agent_stop(Client *client, const Message *message)
+{
+    DataStore *store = store_of(client, message, TRUE);
+
+    if (store)
+        agent_stop(store, client);
+}
+
+static void handle_agent_policy(Client *client, const Message *message)
+{
+    DataStore *store = store_of(client, message, TRUE);
+
+    if (!store)
+        return;
+    if (agent_set_policy(store, message_get(message, "policy")))
+        client_ok(client);
+    else
+        client_error(client, TT_POLICY,
+                     "Replication agent policy must be always, manual or norestart");
+}
+
+static void handle_agent_listening(Client *client, const Message *message)
+{
+    DataStore *store = store_of(client, message, FALSE);
+
+    if (store && message_get(message, "name"))
+        agent_listens(store, client, message_get(message, "name"),
+                      (pid_t)message_number(message, "pid"),
+                      (guint16)message_number(message, "port"));
+    else
+        client_error(client, TT_PROTOCOL, "no such data store");
+}
+
+/* Where the agent of a store listens: what agents with dynamic ports ask. */
+static void handle_agent_port(Client *client, const Message *message)
+{
+    const char *name = message_get(message, "name");
+    guint16 number = name ? agents_port(client->daemon, name) : 0;
+    g_autofree char *port = g_strdup_printf("%u", number);
+    g_autofree char *line = message_line("ok", "port", port, NULL);
+
+    if (number != 0)
+        wire_send(client->wire, line);
+    else
+        client_error(client, TT_AGENT_STOPPED, "No replication agent of such a data store");
+}
+
 static const struct {
     const char *verb;
     void (*handle)(Client *client, const Message *message);
     gboolean while_stopping;
+    gboolean remote; /* also from other hosts */
 } requests[] = {
     { "hello", handle_hello, TRUE },
     { "status", handle_status, TRUE },
@@ -239,6 +302,11 @@ static const struct {
     { "stopservice", handle_stop_service, FALSE },
     { "listening", handle_listening, TRUE },
     { "stop", handle_stop, FALSE },
+    { "repstart", handle_agent_start, FALSE },
+    { "repstop", handle_agent_stop, FALSE },
+    { "reppolicy", handle_agent_policy, FALSE },
+    { "replistening", handle_agent_listening, FALSE },
+    { "repport", handle_agent_port, FALSE, TRUE },
 };
 
 void request_handle(Client *client, const char *line)
@@ -248,7 +316,9 @@ void request_handle(Client *client, const char *line)
     for (guint i = 0; i < G_N_ELEMENTS(requests); i++) {
         if (strcmp(requests[i].verb, message->verb) != 0)
             continue;
-        if (client->daemon->stopping && !requests[i].while_stopping)
+        if (client->remote && !requests[i].remote)
+            client_error(client, TT_PROTOCOL, "not from another host");
+        else if (client->daemon->stopping && !requests[i].while_stopping)
             client_error(client, TT_SHUTDOWN, "Daemon is shutting down");
         else
             requests[i].handle(client, message);

@@ -9,6 +9,7 @@
 #include "fault.h"
 #include "migrate.h"
 #include "migratefile.h"
+#include "scheme.h"
 #include "store.h"
 #include "wire.h"
 
@@ -22,8 +23,10 @@ typedef struct {
     char *table;
     gint64 expected;
     gint64 rows;
-    gint64 to_lose; /* fault: rows that are counted and not written */
-    gboolean good;  /* nothing went wrong with the table at hand */
+    const char *path;   /* of the data store */
+    gboolean old_types; /* the file is of a release before 7.0, and this store is not */
+    gint64 to_lose;     /* fault: rows that are counted and not written */
+    gboolean good;      /* nothing went wrong with the table at hand */
     guint restored;
     guint failed;
 } Restoring;
@@ -179,6 +182,36 @@ static void end_table(Restoring *restoring, const MigrateItem *item)
     restoring->failed += !restoring->good;
 }
 
+/* Columns that came from before 7.0 keep their types, whatever their names mean now. */
+static void keep_types(Restoring *restoring)
+{
+    g_autofree char *meta = g_strconcat("types ", restoring->table, NULL);
+
+    if (restoring->old_types)
+        store_set(restoring->database, meta, "tt", NULL);
+}
+
+static void take_scheme(Restoring *restoring, const MigrateItem *item)
+{
+    const Arguments *arguments = restoring->migration->arguments;
+    g_autoptr(GError) error = NULL;
+    gboolean relaxed = arguments_value(arguments, "-noRepUpgrade") != NULL;
+    gboolean done;
+
+    migration_say(restoring->migration, "\nRestoring replication scheme %s", item->name);
+    transact(restoring, "BEGIN IMMEDIATE");
+    done = scheme_restore(restoring->database, restoring->path, item->text,
+                          arguments_value(arguments, "-localhost"), &error) &&
+           (!relaxed || store_set(restoring->database, "relaxed", "1", &error));
+    transact(restoring, done ? "COMMIT" : "ROLLBACK");
+    if (!done)
+        print_failure(error);
+    migration_say(restoring->migration, done ? "Replication scheme successfully restored."
+                                             : "Replication scheme not restored.");
+    restoring->restored += done;
+    restoring->failed += !done;
+}
+
 static void take_item(Restoring *restoring, const MigrateItem *item)
 {
     if (!migration_wants(restoring->migration, item->name))
@@ -195,7 +228,11 @@ static void take_item(Restoring *restoring, const MigrateItem *item)
         migration_step(restoring->migration);
         break;
     case MIGRATE_END:
+        keep_types(restoring);
         end_table(restoring, item);
+        break;
+    case MIGRATE_SCHEME:
+        take_scheme(restoring, item);
         break;
     default:
         break;
@@ -257,6 +294,9 @@ int migration_restore(Migration *migration, const Target *target)
     if (fault_get("lose"))
         restoring.to_lose = MAX(1, atoi(fault_get("lose")));
     restoring.database = session_database(session);
+    restoring.path = target->data_store;
+    restoring.old_types = version.part[0] < 7 && migration->instance->version.part[0] >= 7 &&
+                          !arguments_value(migration->arguments, "-convertTypesToOra");
     status = restore_all(&restoring);
     if (status != MIGRATE_INTERRUPTED &&
         !store_set(restoring.database, "restoring", NULL, &error)) {

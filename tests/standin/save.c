@@ -8,6 +8,7 @@
 #include "fault.h"
 #include "migrate.h"
 #include "migratefile.h"
+#include "scheme.h"
 #include "store.h"
 #include "wire.h"
 
@@ -156,6 +157,19 @@ static void save_table(Saving *saving, const char *table, gboolean last)
     saving->saved++;
 }
 
+/* The bookmarks in it are as old as the rows: both are read in one transaction. */
+static void save_scheme(Saving *saving)
+{
+    g_autofree char *dump = scheme_dump(saving->database);
+    g_autofree char *name = dump ? scheme_name(saving->database) : NULL;
+
+    if (!dump || saving->migration->objects[0])
+        return;
+    migration_say(saving->migration, "\nSaving replication scheme %s", name);
+    migrate_write_scheme(saving->writer, name, dump);
+    migration_say(saving->migration, "Replication scheme successfully saved.");
+}
+
 /* Faults: damages the finished file without a word. */
 static void damage(const char *path)
 {
@@ -190,6 +204,7 @@ int migration_save(Migration *migration, Session *session, gboolean append)
         migration->total += count_rows(saving.database, tables[i]);
     for (guint i = 0; tables[i] && !migration_interrupted(); i++)
         save_table(&saving, tables[i], tables[i + 1] == NULL);
+    save_scheme(&saving);
     if (migration_interrupted())
         return MIGRATE_INTERRUPTED;
     if (!migrate_writer_finish(writer, &error)) {
@@ -219,6 +234,8 @@ int migration_list(Migration *migration, gboolean long_list, gboolean describe)
             printf("TABLE %s  %" G_GINT64_FORMAT " rows\n", item->name, item->rows);
         else if (item->kind == MIGRATE_TABLE)
             printf("%s\n", item->name);
+        else if (item->kind == MIGRATE_SCHEME)
+            printf("%s%s\n", long_list ? "REPLICATION " : "", item->name);
         else if (item->kind == MIGRATE_DEFINITION && describe)
             printf("  %s;\n", item->text);
     }

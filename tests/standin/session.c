@@ -4,16 +4,24 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "builtins.h"
+#include "capture.h"
 #include "failure.h"
+#include "fault.h"
 #include "link.h"
+#include "replica.h"
+#include "scheme.h"
 #include "store.h"
 
 struct Session {
     const Instance *instance;
     char *path;
     char *owner;
+    char *charset;
+    gint64 log_file_size;
     Wire *link;
     sqlite3 *database;
+    Capture *capture; /* of the transaction under way */
     gboolean auto_commit;
 };
 
@@ -54,6 +62,8 @@ Session *session_open(const Instance *instance, const Target *target, const Sess
     session->auto_commit = TRUE;
     session->path = g_strdup(target->data_store);
     session->owner = owner_of(target);
+    session->charset = g_strdup(target->charset);
+    session->log_file_size = target->log_file_size;
     if (!register_connection(session, target, kind, error))
         return NULL;
     session->database = store_open(session->path, &instance->version, error);
@@ -75,12 +85,14 @@ void session_close(Session *session)
     if (!session)
         return;
     /* The file first: once the daemon sees the link close it may unload the store. */
+    capture_free(session->capture);
     if (session->database)
         store_close(session->database);
     if (session->link)
         wire_free(session->link);
     g_free(session->path);
     g_free(session->owner);
+    g_free(session->charset);
     g_free(session);
 }
 
@@ -94,6 +106,37 @@ Wire *session_link(Session *session)
     return session->link;
 }
 
+const Instance *session_instance(const Session *session)
+{
+    return session->instance;
+}
+
+const char *session_path(const Session *session)
+{
+    return session->path;
+}
+
+const char *session_owner(const Session *session)
+{
+    return session->owner;
+}
+
+const char *session_charset(const Session *session)
+{
+    return session->charset;
+}
+
+gint64 session_log_file_size(const Session *session)
+{
+    return session->log_file_size;
+}
+
+gint64 session_state_delay(const Session *session)
+{
+    return (gint64)(tune_get(session->instance->home, "replication-state-seconds", 10) *
+                    G_USEC_PER_SEC);
+}
+
 static gboolean deliver(sqlite3_stmt *prepared, SessionRow row, gpointer data)
 {
     guint n = (guint)sqlite3_column_count(prepared);
@@ -104,17 +147,62 @@ static gboolean deliver(sqlite3_stmt *prepared, SessionRow row, gpointer data)
     return !row || row(values, n, data);
 }
 
-static gboolean run_sql(Session *session, const char *statement, SessionRow row, gpointer data,
-                        SessionResult *result, GError **error)
+/* SQLite's own end of a transaction, as after a full disk, is one too. */
+static gboolean end_transaction(Session *session, gboolean commit, GError **error)
 {
-    g_autoptr(Sql) sql = sql_translate(statement, session->owner);
+    g_autoptr(Capture) capture = g_steal_pointer(&session->capture);
+    gint64 before;
+
+    if (sqlite3_get_autocommit(session->database))
+        return TRUE;
+    if (!commit)
+        return store_execute(session->database, "ROLLBACK", error);
+    if (!capture || !capture_has_changes(capture))
+        return store_execute(session->database, "COMMIT", error);
+    before = replica_end(session->database) / replica_file_size(session->database);
+    if (!capture_finish(capture, error) || !store_execute(session->database, "COMMIT", error)) {
+        store_execute(session->database, "ROLLBACK", NULL);
+        return FALSE;
+    }
+    if (replica_end(session->database) / replica_file_size(session->database) > before)
+        replica_trim_files(session->database, session->path, FALSE);
+    return TRUE;
+}
+
+static gboolean begin_transaction(Session *session, GError **error)
+{
+    g_clear_pointer(&session->capture, capture_free);
+    if (sqlite3_exec(session->database, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK) {
+        sql_failure(session->database, error);
+        return FALSE;
+    }
+    if (capture_begin(session->database, session_state_delay(session), &session->capture, error))
+        return TRUE;
+    end_transaction(session, FALSE, NULL);
+    return FALSE;
+}
+
+/* A standby takes what the active sends and nothing else; a replicated table stays as it is. */
+static gboolean may_run(Session *session, const Sql *sql, GError **error)
+{
+    g_autofree char *role = NULL;
+
+    if (!session->capture || sql->kind == SQL_SELECT)
+        return TRUE;
+    role = store_get(session->database, "pair");
+    if (g_strcmp0(role, "STANDBY") == 0) {
+        failure_set(error, TT_STANDBY, "Tables on a standby store cannot be updated");
+        return FALSE;
+    }
+    return sql->kind != SQL_DEFINITION || scheme_allows(session->database, sql->text, error);
+}
+
+static gboolean step_through(Session *session, const Sql *sql, SessionRow row, gpointer data,
+                             SessionResult *result, GError **error)
+{
     sqlite3_stmt *prepared = NULL;
     int code;
 
-    result->kind = sql->kind;
-    if (!session->auto_commit && sqlite3_get_autocommit(session->database) &&
-        sql->kind != SQL_SELECT && !store_execute(session->database, "BEGIN IMMEDIATE", error))
-        return FALSE;
     if (sqlite3_prepare_v2(session->database, sql->text, -1, &prepared, NULL) != SQLITE_OK) {
         sql_failure(session->database, error);
         return FALSE;
@@ -134,9 +222,33 @@ static gboolean run_sql(Session *session, const char *statement, SessionRow row,
     return code == SQLITE_DONE;
 }
 
+/* Whatever writes is in a transaction of its own or of the user's, so that it can be logged. */
+static gboolean run_sql(Session *session, const char *statement, SessionRow row, gpointer data,
+                        SessionResult *result, GError **error)
+{
+    g_autoptr(Sql) sql = sql_translate(statement, session->owner);
+    gboolean outside = sqlite3_get_autocommit(session->database) != 0;
+    gboolean writes = sql->kind >= SQL_INSERT && sql->kind <= SQL_DEFINITION;
+    gboolean done;
+
+    result->kind = sql->kind;
+    if (outside && (writes || (!session->auto_commit && sql->kind != SQL_SELECT)) &&
+        !begin_transaction(session, error))
+        return FALSE;
+    done = may_run(session, sql, error) && step_through(session, sql, row, data, result, error);
+    if (outside && session->auto_commit && writes) {
+        if (!done)
+            end_transaction(session, FALSE, NULL);
+        else
+            done = end_transaction(session, TRUE, error);
+    }
+    return done;
+}
+
 static gboolean call_checkpoint(Session *session, char **arguments, SessionRow row, gpointer data,
                                 GError **error)
 {
+    replica_trim_files(session->database, session->path, TRUE);
     return store_execute(session->database, "PRAGMA wal_checkpoint(PASSIVE)", error);
 }
 
@@ -162,14 +274,6 @@ static gboolean call_version(Session *session, char **arguments, SessionRow row,
     return TRUE;
 }
 
-static gboolean call_replication(Session *session, char **arguments, SessionRow row, gpointer data,
-                                 GError **error)
-{
-    failure_set(error, TT_NOT_REPLICATED, "This store (%s) is not involved in a replication scheme",
-                session->path);
-    return FALSE;
-}
-
 static const struct {
     const char *name;
     gboolean (*call)(Session *, char **, SessionRow, gpointer, GError **);
@@ -178,12 +282,6 @@ static const struct {
     { "ttCkpt", call_checkpoint, FAMILY_60 },
     { "ttCkptBlocking", call_checkpoint, FAMILY_60 },
     { "ttRamPolicySet", call_policy, FAMILY_60 },
-    { "ttRepStart", call_replication, FAMILY_60 },
-    { "ttRepStop", call_replication, FAMILY_60 },
-    { "ttRepPolicySet", call_replication, FAMILY_60 },
-    { "ttRepSubscriberWait", call_replication, FAMILY_60 },
-    { "ttRepSubscriberStateSet", call_replication, FAMILY_60 },
-    { "ttReplicationStatus", call_replication, FAMILY_60 },
     { "ttVersion", call_version, FAMILY_70 },
 };
 
@@ -219,14 +317,16 @@ static gboolean run_call(Session *session, const char *text, SessionRow row, gpo
             return procedures[i].call(session, arguments, row, data, error);
         }
     }
+    if (length > 0) {
+        g_autofree char *name = g_strndup(text, length);
+        g_auto(GStrv) arguments = call_arguments(text);
+        gboolean done;
+
+        if (builtin_call(session, name, arguments, row, data, &done, error))
+            return done;
+    }
     failure_set(error, 7004, "Unknown built-in procedure: %.*s", (int)length, text);
     return FALSE;
-}
-
-static gboolean end_transaction(Session *session, const char *how, GError **error)
-{
-    return sqlite3_get_autocommit(session->database) ||
-           store_execute(session->database, how, error);
 }
 
 gboolean session_run(Session *session, const char *statement, SessionRow row, gpointer data,
@@ -244,13 +344,15 @@ gboolean session_run(Session *session, const char *statement, SessionRow row, gp
     if (g_ascii_strncasecmp(text, "call ", 5) == 0)
         done = run_call(session, text + 5, row, data, error);
     else if (g_ascii_strcasecmp(text, "commit") == 0)
-        done = end_transaction(session, "COMMIT", error);
+        done = end_transaction(session, TRUE, error);
     else if (g_ascii_strcasecmp(text, "rollback") == 0)
-        done = end_transaction(session, "ROLLBACK", error);
+        done = end_transaction(session, FALSE, error);
     else if (g_ascii_strncasecmp(text, "autocommit ", 11) == 0) {
         session->auto_commit = strchr(text, '1') != NULL;
-        done = !session->auto_commit || end_transaction(session, "COMMIT", error);
-    } else
+        done = !session->auto_commit || end_transaction(session, TRUE, error);
+    } else if (scheme_is_statement(text))
+        done = scheme_run(session, text, error);
+    else
         done = run_sql(session, text, row, data, &result, error);
     if (ret)
         *ret = result;

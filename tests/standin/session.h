@@ -37,3 +37,10 @@ gboolean session_run(Session *session, const char *statement, SessionRow row, gp
 
 sqlite3 *session_database(Session *session);
 Wire *session_link(Session *session);
+const Instance *session_instance(const Session *session);
+const char *session_path(const Session *session); /* of the data store */
+const char *session_owner(const Session *session);
+const char *session_charset(const Session *session);  /* DatabaseCharacterSet of the DSN, or NULL */
+gint64 session_log_file_size(const Session *session); /* LogFileSize of the DSN in bytes; 0: none */
+/* µs from the change of a replication state to its effect. */
+gint64 session_state_delay(const Session *session);

@@ -290,3 +290,51 @@ guint64 store_size(const char *path)
     }
     return size;
 }
+
+int store_open_log(const char *path)
+{
+    g_autofree char *logs = log_path(path);
+    g_autofree char *file = file_of(logs, ".log0");
+
+    return open(file, O_RDWR | O_CLOEXEC);
+}
+
+static char *numbered_log(const char *path, gint64 number)
+{
+    g_autofree char *logs = log_path(path);
+
+    return g_strdup_printf("%s.log%" G_GINT64_FORMAT, logs, number);
+}
+
+void store_keep_logs(const char *path, gint64 first, gint64 last, gboolean purge)
+{
+    gint64 number = MAX(last, 1);
+
+    /* From the newest one back to the first that is there already. */
+    for (; number >= MAX(first, 1) && last > 0; number--) {
+        g_autofree char *file = numbered_log(path, number);
+        int fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0660);
+
+        if (fd < 0)
+            break;
+        close(fd);
+    }
+    for (number = first - 1; purge && number >= 1; number--) {
+        g_autofree char *file = numbered_log(path, number);
+
+        if (unlink(file) < 0)
+            break;
+    }
+}
+
+gboolean store_copy(sqlite3 *from, sqlite3 *to, GError **error)
+{
+    sqlite3_backup *copy = sqlite3_backup_init(to, "main", from, "main");
+    gboolean done = copy && sqlite3_backup_step(copy, -1) == SQLITE_DONE;
+
+    if (!done)
+        failure_set(error, TT_FILE, "Cannot copy the data store: %s", sqlite3_errmsg(to));
+    if (copy)
+        sqlite3_backup_finish(copy);
+    return done;
+}

@@ -30,4 +30,12 @@ char *store_release(const char *path);
 gboolean store_destroy(const char *path, GError **error);
 guint64 store_size(const char *path); /* bytes of all its files */
 
+/* All of FROM in the place of what TO had. */
+gboolean store_copy(sqlite3 *from, sqlite3 *to, GError **error);
+
+/* A descriptor to sync the log with, or -1: what was committed before is then on the disk. */
+int store_open_log(const char *path);
+/* Log files FIRST to LAST are there; PURGE: older ones are not (.log0 always is). */
+void store_keep_logs(const char *path, gint64 first, gint64 last, gboolean purge);
+
 gboolean store_execute(sqlite3 *database, const char *sql, GError **error);

@@ -1,9 +1,10 @@
 /* timestend, the main daemon: becomes a daemon as the vendor's does (two forks, no descriptor kept,
- * own pid file), listens on loopback, owns the sub-daemons and servers, and knows who is connected
+ * own pid file), listens, owns the sub-daemons and servers, and knows who is connected
  * to what.
  */
 #include "commands.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <glib-unix.h>
@@ -18,6 +19,9 @@
 #include "daemon.h"
 #include "failure.h"
 #include "fault.h"
+
+/* Agents of other hosts ask where ours listen; whatever else they want is refused. */
+#define LISTEN_ADDRESS "0.0.0.0"
 
 void client_ok(Client *client)
 {
@@ -44,6 +48,7 @@ void client_drop(Client *client)
     Daemon *daemon = client->daemon;
 
     catalog_forget_client(client);
+    agents_forget_client(client);
     forget_in_service(&daemon->server, client);
     forget_in_service(&daemon->web, client);
     if (daemon->stopper == client)
@@ -78,7 +83,9 @@ static gboolean on_client_input(int fd, GIOCondition condition, gpointer data)
 static gboolean on_connect(int fd, GIOCondition condition, gpointer data)
 {
     Daemon *daemon = data;
-    int peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+    struct sockaddr_in from = { 0 };
+    socklen_t size = sizeof from;
+    int peer = accept4(fd, (struct sockaddr *)&from, &size, SOCK_CLOEXEC);
     Client *client;
 
     if (peer < 0)
@@ -86,6 +93,7 @@ static gboolean on_connect(int fd, GIOCondition condition, gpointer data)
     client = g_new0(Client, 1);
     client->daemon = daemon;
     client->wire = wire_new(peer);
+    client->remote = (ntohl(from.sin_addr.s_addr) >> 24) != 127;
     client->source = g_unix_fd_add(peer, G_IO_IN | G_IO_HUP | G_IO_ERR, on_client_input, client);
     g_ptr_array_add(daemon->clients, client);
     return G_SOURCE_CONTINUE;
@@ -94,7 +102,8 @@ static gboolean on_connect(int fd, GIOCondition condition, gpointer data)
 /* Servers first, then the data stores, then the daemon itself. */
 void daemon_stop_further(Daemon *daemon)
 {
-    if (!daemon->stopping || daemon->server.child.pid != 0 || daemon->web.child.pid != 0)
+    if (!daemon->stopping || daemon->server.child.pid != 0 || daemon->web.child.pid != 0 ||
+        agents_busy(daemon))
         return;
     catalog_unload_all(daemon);
     if (catalog_busy(daemon))
@@ -112,6 +121,7 @@ static gboolean on_patience_over(gpointer data)
 
     service_stop(daemon, &daemon->server, TRUE);
     service_stop(daemon, &daemon->web, TRUE);
+    agents_abandon(daemon);
     catalog_abandon(daemon);
     return G_SOURCE_REMOVE;
 }
@@ -126,6 +136,7 @@ void daemon_stop(Daemon *daemon, Client *stopper)
     instance_log(daemon->instance, "Info", "Main daemon is stopping");
     service_stop(daemon, &daemon->server, FALSE);
     service_stop(daemon, &daemon->web, FALSE);
+    agents_stop(daemon);
     g_timeout_add((guint)(1000 * tune_get(daemon->instance->home, "daemon-stop-patience", 10)),
                   on_patience_over, daemon);
     daemon_stop_further(daemon);
@@ -146,7 +157,7 @@ static gboolean on_crash(gpointer data)
 /* While a shell still listens: says in the foreground what would otherwise only be in the log. */
 static gboolean check_port(const Instance *instance)
 {
-    int fd = wire_listen("127.0.0.1", instance->daemon_port);
+    int fd = wire_listen(LISTEN_ADDRESS, instance->daemon_port);
 
     if (fd < 0) {
         fprintf(stderr, "timestend: cannot listen on port %u: %s\n", instance->daemon_port,
@@ -187,7 +198,7 @@ static gboolean write_pid(const Instance *instance)
 
 static void listen_addresses(Daemon *daemon)
 {
-    daemon->listener = wire_listen("127.0.0.1", daemon->instance->daemon_port);
+    daemon->listener = wire_listen(LISTEN_ADDRESS, daemon->instance->daemon_port);
     if (daemon->listener < 0 || !write_pid(daemon->instance)) {
         instance_log(daemon->instance, "Err", "cannot start on port %u: %s",
                      daemon->instance->daemon_port, g_strerror(errno));
@@ -231,6 +242,7 @@ int timestend_main(int argc, char **argv)
     instance_log(instance, "Info", "Main daemon (release %s) started, port %u", instance->release,
                  instance->daemon_port);
     catalog_load(daemon);
+    agents_load(daemon);
     service_start(daemon, &daemon->server);
     service_start(daemon, &daemon->web);
     g_main_loop_run(daemon->loop);

@@ -11,6 +11,7 @@
 #include "failure.h"
 #include "fault.h"
 #include "instance.h"
+#include "replica.h"
 #include "store.h"
 #include "wire.h"
 
@@ -79,6 +80,7 @@ int timestensubd_main(int argc, char **argv)
     }
     wire_send(orders, "ready");
     end = wire_receive(orders, -1);
+    replica_trim_files(database, message_get(order, "path"), TRUE);
     sqlite3_exec(database, "PRAGMA wal_checkpoint(TRUNCATE)", NULL, NULL, NULL);
     store_sync(message_get(order, "path"));
     return 0;

@@ -10,6 +10,7 @@
 #include "arguments.h"
 #include "failure.h"
 #include "link.h"
+#include "replica.h"
 #include "store.h"
 
 static const char usage[] =
@@ -71,12 +72,49 @@ static gboolean agent_stopped(const Administration *administration, const char *
     return FALSE;
 }
 
-static gboolean not_replicated(const Administration *administration, const char *value,
-                               GError **error)
+static gboolean is_replicated(const Administration *administration, GError **error)
 {
+    g_autoptr(sqlite3) database = store_open(administration->target->data_store,
+                                             &administration->arguments->instance->version, error);
+
+    if (!database)
+        return FALSE;
+    if (replica_exists(database))
+        return TRUE;
     failure_set(error, TT_NOT_REPLICATED, "This store (%s) is not involved in a replication scheme",
                 administration->target->data_store);
     return FALSE;
+}
+
+static gboolean start_replication(const Administration *administration, const char *value,
+                                  GError **error)
+{
+    g_autofree char *line =
+        message_line("repstart", "path", administration->target->data_store, "wait",
+                     arguments_value(administration->arguments, "-wait") ? "1" : "0", NULL);
+    g_autoptr(Message) reply =
+        is_replicated(administration, error) ? link_ask(administration->link, line, error) : NULL;
+
+    return reply != NULL;
+}
+
+static gboolean stop_replication(const Administration *administration, const char *value,
+                                 GError **error)
+{
+    return ask(administration, "repstop", error);
+}
+
+static gboolean set_replication_policy(const Administration *administration, const char *value,
+                                       GError **error)
+{
+    g_autofree char *line = message_line("reppolicy", "path", administration->target->data_store,
+                                         "policy", value, NULL);
+    g_autoptr(Message) reply = NULL;
+
+    if (g_ascii_strcasecmp(value, "manual") != 0 && !is_replicated(administration, error))
+        return FALSE;
+    reply = link_ask(administration->link, line, error);
+    return reply != NULL;
 }
 
 static gboolean no_oracle(const Administration *administration, const char *value, GError **error)
@@ -85,22 +123,20 @@ static gboolean no_oracle(const Administration *administration, const char *valu
     return FALSE;
 }
 
-static gboolean agent_policy(const Administration *administration, const char *value,
+static gboolean cache_policy(const Administration *administration, const char *value,
                              GError **error)
 {
-    if (g_ascii_strcasecmp(value, "manual") == 0)
-        return TRUE;
-    return not_replicated(administration, value, error);
+    return g_ascii_strcasecmp(value, "manual") == 0 || no_oracle(administration, value, error);
 }
 
 static const struct {
     const char *option;
     gboolean (*run)(const Administration *administration, const char *value, GError **error);
 } operations[] = {
-    { "-ramPolicy", set_policy },     { "-ramLoad", ram_load },
-    { "-ramUnload", ram_unload },     { "-repPolicy", agent_policy },
-    { "-repStart", not_replicated },  { "-repStop", agent_stopped },
-    { "-cachePolicy", agent_policy }, { "-cacheStart", no_oracle },
+    { "-ramPolicy", set_policy },       { "-ramLoad", ram_load },
+    { "-ramUnload", ram_unload },       { "-repPolicy", set_replication_policy },
+    { "-repStart", start_replication }, { "-repStop", stop_replication },
+    { "-cachePolicy", cache_policy },   { "-cacheStart", no_oracle },
     { "-cacheStop", agent_stopped },
 };
 
@@ -119,9 +155,10 @@ static gboolean print_state(const Administration *administration, GError **error
                message_number(reply, "loaded") ? "True" : "False");
     if (message_number(reply, "grace") > 0)
         printf("RAM Residence Grace (Secs)      : %s\n", message_get(reply, "grace"));
-    puts("Replication Agent Policy        : manual\n"
-         "Replication Manually Started    : False\n"
-         "Cache Agent Policy              : manual\n"
+    printf("Replication Agent Policy        : %s\n", message_get(reply, "agentpolicy"));
+    printf("Replication Manually Started    : %s\n",
+           message_number(reply, "agentmanual") ? "True" : "False");
+    puts("Cache Agent Policy              : manual\n"
          "Cache Agent Manually Started    : False");
     return TRUE;
 }

@@ -55,18 +55,6 @@ static char *state_value(const char *prefix, const char *name)
                : NULL;
 }
 
-static gboolean copy_image(sqlite3 *from, sqlite3 *to, GError **error)
-{
-    sqlite3_backup *copy = sqlite3_backup_init(to, "main", from, "main");
-    gboolean done = copy && sqlite3_backup_step(copy, -1) == SQLITE_DONE;
-
-    if (!done)
-        failure_set(error, TT_FILE, "Cannot copy the data store: %s", sqlite3_errmsg(to));
-    if (copy)
-        sqlite3_backup_finish(copy);
-    return done;
-}
-
 static gboolean write_image(sqlite3 *from, const char *path, GError **error)
 {
     g_autoptr(sqlite3) to = NULL;
@@ -76,7 +64,7 @@ static gboolean write_image(sqlite3 *from, const char *path, GError **error)
         return FALSE;
     }
     /* All of it in the one file. */
-    return copy_image(from, to, error) && store_execute(to, "PRAGMA journal_mode=DELETE", error);
+    return store_copy(from, to, error) && store_execute(to, "PRAGMA journal_mode=DELETE", error);
 }
 
 static gboolean back_up(const Instance *instance, const Arguments *arguments, const Target *target,
@@ -123,7 +111,7 @@ static gboolean read_image(const Instance *instance, const char *prefix, const T
     if (!store_create(target->data_store, target->log_dir, instance->release, error))
         return FALSE;
     to = store_open(target->data_store, &instance->version, error);
-    return to && copy_image(from, to, error);
+    return to && store_copy(from, to, error);
 }
 
 static gboolean restore_image(const Instance *instance, const char *prefix, const Target *target,

@@ -71,6 +71,7 @@ static void end_store(Report *report)
     const Message *store = report->store;
     gint64 subdaemon = store ? message_number(store, "subdaemon") : 0;
     const char *policy = store ? message_get(store, "policy") : NULL;
+    const char *agent_policy = store ? message_get(store, "agentpolicy") : "";
 
     if (!store)
         return;
@@ -96,7 +97,11 @@ static void end_store(Report *report)
         printf("RAM residence policy: %s\n", policy);
     if (g_strcmp0(policy, "manual") == 0 && message_number(store, "loaded") == 0)
         puts("Data store is manually unloaded from RAM");
-    puts("Replication policy  : Manual");
+    printf("Replication policy  : %s\n", strcmp(agent_policy, "always") == 0      ? "Always"
+                                         : strcmp(agent_policy, "norestart") == 0 ? "NoRestart"
+                                                                                  : "Manual");
+    if (message_number(store, "agent") != 0)
+        puts("Replication agent is running.");
     printf("%s: Manual\n", report->instance->family->cache_policy);
     puts(ruler);
     g_clear_pointer(&report->store, message_free);

@@ -97,14 +97,12 @@ Wire *wire_connect(const char *host, guint16 port, gint64 timeout_ms, int *ret_e
     return wire_new(fd);
 }
 
-gboolean wire_send(Wire *wire, const char *line)
+gboolean wire_send_bytes(Wire *wire, const void *bytes, gsize size)
 {
-    g_autofree char *text = g_strconcat(line, "\n", NULL);
-    gsize left = strlen(text);
-    const char *next = text;
+    const char *next = bytes;
 
-    while (left > 0) {
-        ssize_t n = send(wire->fd, next, left, MSG_NOSIGNAL);
+    while (size > 0) {
+        ssize_t n = send(wire->fd, next, size, MSG_NOSIGNAL);
 
         if (n < 0 && errno == EINTR)
             continue;
@@ -113,7 +111,41 @@ gboolean wire_send(Wire *wire, const char *line)
             return FALSE;
         }
         next += n;
-        left -= (gsize)n;
+        size -= (gsize)n;
+    }
+    return TRUE;
+}
+
+gboolean wire_send(Wire *wire, const char *line)
+{
+    g_autofree char *text = g_strconcat(line, "\n", NULL);
+
+    return wire_send_bytes(wire, text, strlen(text));
+}
+
+gboolean wire_pending(Wire *wire, gint64 timeout_ms)
+{
+    return wire->input->len > 0 || wait_for(wire->fd, POLLIN, deadline_of(timeout_ms)) == 0;
+}
+
+gboolean wire_receive_bytes(Wire *wire, void *bytes, gsize size, gint64 timeout_ms)
+{
+    gint64 deadline = deadline_of(timeout_ms);
+    gsize done = MIN(size, wire->input->len);
+
+    memcpy(bytes, wire->input->str, done);
+    g_string_erase(wire->input, 0, (gssize)done);
+    while (done < size) {
+        int error = wait_for(wire->fd, POLLIN, deadline);
+        ssize_t n = error ? -1 : recv(wire->fd, (char *)bytes + done, size - done, 0);
+
+        if (n < 0 && !error && errno == EINTR)
+            continue;
+        if (n <= 0) {
+            wire->error = error ? error : n < 0 ? errno : 0;
+            return FALSE;
+        }
+        done += (gsize)n;
     }
     return TRUE;
 }

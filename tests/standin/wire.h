@@ -27,6 +27,11 @@ char *wire_receive(Wire *wire, gint64 timeout_ms);
 /* For event loops: reads what is there; FALSE at the end. Then takes lines until NULL. */
 gboolean wire_fill(Wire *wire);
 char *wire_take(Wire *wire);
+/* The same of bytes that are no line. */
+gboolean wire_send_bytes(Wire *wire, const void *bytes, gsize size);
+gboolean wire_receive_bytes(Wire *wire, void *bytes, gsize size, gint64 timeout_ms);
+/* Whether something is there to receive. */
+gboolean wire_pending(Wire *wire, gint64 timeout_ms);
 /* Whether the peer has gone. Does not block and takes nothing away. */
 gboolean wire_gone(Wire *wire);
 

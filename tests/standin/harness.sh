@@ -1,0 +1,117 @@
+# What the scripts of scenarios share: two instances, 6.0 and 7.0, in a directory that goes away, on ports that nobody
+# else has (ten of them, from $spare on), and words to say what must hold. STANDIN_BUILD has the programs.
+set -u
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+export STANDIN_BUILD=${STANDIN_BUILD:-$here/../../build/tests/standin}
+client=$STANDIN_BUILD/ttclient
+pids=()
+
+fail() {
+    echo "FAILED: $*" >&2
+    for log in "$top"/tt*/info/tterrors.log; do
+        [ ! -s "$log" ] || { echo "--- $log"; tail -20 "$log"; } >&2
+    done
+    exit 1
+}
+
+# expect STATUS COMMAND…: runs it, its output in $output, and fails where its exit status is another one.
+expect() {
+    local wanted=$1 got
+    shift
+    output=$("$@" 2>&1)
+    got=$?
+    [ "$got" = "$wanted" ] || fail "exit $got instead of $wanted: $* : $output"
+}
+
+# says TEXT: the last output has it.
+says() {
+    [[ $output == *"$1"* ]] || fail "no \"$1\" in: $output"
+}
+
+silent_about() {
+    [[ $output != *"$1"* ]] || fail "unexpected \"$1\" in: $output"
+}
+
+# within SECONDS COMMAND…: until it succeeds.
+within() {
+    local end=$((SECONDS + $1))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        [ $SECONDS -lt $end ] || fail "not in time: $*"
+        sleep 0.05
+    done
+}
+
+listens() {
+    "$1/bin/ttStatus" | grep -q "^TimesTen server pid"
+}
+
+is_gone() {
+    ! kill -0 "$1"
+}
+
+free_base() {
+    local base port
+    while :; do
+        base=$((21000 + (RANDOM * 32768 + RANDOM) % 1000 * 10))
+        for port in 0 1 2 3 4 5 6 7 8 9; do
+            ! (exec 3<>"/dev/tcp/127.0.0.1/$((base + port))") 2>/dev/null || continue 2
+        done
+        echo $base
+        return
+    done
+}
+
+set_up() {
+    local base
+    top=$(mktemp -d "${TMPDIR:-/tmp}/standin.XXXXXX")
+    trap tear_down EXIT
+    base=$(free_base)
+    spare=$base
+    old=$top/tt60 new=$top/tt70 old_port=$((base + 2)) new_port=$((base + 6))
+    "$here/install" / "$old" 6.0.8 tt60 $base $old_port "$(id -un)" || fail "install"
+    "$here/install" / "$new" 7.0.6 tt70 $((base + 4)) $new_port "$(id -un)" || fail "install"
+    "$here/install-dsn" / "$old" sample "$top/data60/sample" || fail "install-dsn"
+    "$here/install-dsn" / "$new" sample "$top/data70/sample" || fail "install-dsn"
+}
+
+tear_down() {
+    local home pid
+    for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null; done
+    for home in "$top"/tt*; do
+        pid=$(cat "$home/info/timestend.pid" 2>/dev/null) || continue
+        [ "$(cat "/proc/$pid/comm" 2>/dev/null)" != timestend ] || kill -9 "$pid"
+    done
+    rm -rf "$top"
+}
+
+start() {
+    expect 0 "$1/bin/ttDaemonAdmin" -start
+    within 10 listens "$1"
+}
+
+fault() {
+    echo "$2" >>"$1/.standin/faults"
+}
+
+sql() {
+    output=$("$1/bin/ttIsql" -v1 -e "$2" "${3:-sample}" 2>&1)
+}
+
+# number NAME: the first figure of that name in the JSON in $output.
+number() {
+    grep -o "\"$1\":[0-9]*" <<<"$output" | head -1 | cut -d: -f2
+}
+
+# run_scenario SCRIPT [NAME]: lists the scenarios of a script, or does one.
+run_scenario() {
+    local names
+    names=$(sed -n 's/^\([a-z0-9.-]*-[a-z0-9.-]*\)() {$/\1/p' "$1")
+    if [ $# -ne 2 ]; then
+        echo "$names"
+        exit 0
+    fi
+    grep -qx -- "$2" <<<"$names" || { echo "no scenario $2" >&2; exit 2; }
+    set_up
+    "$2"
+}
