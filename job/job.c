@@ -7,6 +7,7 @@
 #include "state/backing.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pwd.h>
 #include <signal.h>
 #include <systemd/sd-daemon.h>
@@ -295,8 +296,28 @@ void job_remove_runtime(Job *job)
 /* --- waiting ------------------------------------------------------------------------------------
  */
 
+/* Without descriptors nothing can be asked, not even systemd to wait for us, and what looks empty
+ * may only be unreadable. A job that has begun is left to the next worker, which has its own. */
+static gboolean is_starved(Job *job, GError **error)
+{
+    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC), problem = errno;
+
+    if (fd >= 0) {
+        close(fd);
+        return FALSE;
+    }
+    if (problem != EMFILE && problem != ENFILE)
+        return FALSE;
+    job->starved = job->ready;
+    job->stopping |= job->ready;
+    tu_error_errno(error, problem, "The worker cannot open any file");
+    return TRUE;
+}
+
 static gboolean interrupted(Job *job, GError **error)
 {
+    if (!job->stopping && is_starved(job, error))
+        return TRUE;
     if (job->stopping) {
         g_set_error_literal(error, TU_ERROR, TU_ERROR_FAILED, "The worker was told to stop");
         return TRUE;

@@ -52,7 +52,8 @@ typedef struct {
     const char *at;         /* id of the step at work */
     gboolean committed;
     gboolean interruptible; /* before commit, and not while undoing */
-    gboolean stopping;      /* SIGTERM: leave everything as it is */
+    gboolean stopping;      /* SIGTERM, or starved: leave everything as it is */
+    gboolean starved;       /* no descriptor was left, so another worker must go on */
     gboolean commit_told;   /* that it cannot be made sure of */
     guint64 outage_since;   /* monotonic µs, when the server was taken away; 0 it is not */
     char *trouble;          /* what the step at work waits for or saw go wrong last; NULL nothing */

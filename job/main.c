@@ -9,6 +9,7 @@
 #include "common/names.h"
 #include "common/text.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <systemd/sd-daemon.h>
@@ -146,10 +147,12 @@ static gboolean run_job(guint64 id, gboolean *ret_refused, GError **error)
         return TRUE;
     }
     job = prepare_patiently(id, &blind, &problem);
-    if (job && work(job, blind, &problem)) {
+    if (job && work(job, blind, &problem) && !job->starved) {
         *ret_refused = job->summary->finished && !job->ready;
         return TRUE;
     }
+    if (job && job->starved && !problem)
+        tu_error_errno(&problem, EMFILE, "The worker cannot open any file; the next one goes on");
     if (job_told_to_stop() || (job && has_begun(id))) {
         g_propagate_error(error, g_steal_pointer(&problem));
         return FALSE;

@@ -6,7 +6,7 @@
 #include "systemd/transient.h"
 
 #define PROGRAM_LIMIT_USEC (60 * USEC_PER_SEC)
-#define OUTPUT_LIMIT       (4 * 1024 * 1024)
+#define OUTPUT_LIMIT       (64 * 1024 * 1024)
 
 void utility_result_free(UtilityResult *result)
 {

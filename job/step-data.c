@@ -16,7 +16,7 @@
 
 #define QUIESCE_USEC   (15 * USEC_PER_SEC)
 #define DESTROY_TRIES  20
-#define OUTPUT_LIMIT   (4 * 1024 * 1024)
+#define OUTPUT_LIMIT   (64 * 1024 * 1024)
 #define TABLES_A_QUERY 100 /* keeps ttIsql's command line well below the kernel's limit */
 /* Guesses for an unknown host, in bytes per second; what really happens replaces them within a
  * tenth of the step. */
@@ -197,11 +197,17 @@ guint64 step_verify_estimate(const Job *job)
     return USEC_PER_SEC + total_size(job) / (10 * IMPORT_RATE) * USEC_PER_SEC;
 }
 
-static GPtrArray *tables_of(const char *output_path)
+/* Without ERROR, what cannot be read has no tables: enough to tell how far a step is. */
+static GPtrArray *tables_of(const char *output_path, GError **error)
 {
     gboolean missing;
-    g_autofree char *output = file_read(output_path, OUTPUT_LIMIT, &missing, NULL);
+    g_autoptr(GError) problem = NULL;
+    g_autofree char *output = file_read(output_path, OUTPUT_LIMIT, &missing, &problem);
 
+    if (problem && error) {
+        g_propagate_error(error, g_steal_pointer(&problem));
+        return NULL;
+    }
     return migrate_parse(output ? output : "");
 }
 
@@ -233,7 +239,7 @@ static void measure_export(Job *job, ParallelRun *runs, guint count)
 
     for (guint i = 0; i < count; i++) {
         g_autoptr(GPtrArray) tables =
-            tables_of(runs[i].output_path ? runs[i].output_path : "/dev/null");
+            tables_of(runs[i].output_path ? runs[i].output_path : "/dev/null", NULL);
 
         rows += count_rows(tables);
         ended += runs[i].result != NULL;
@@ -250,9 +256,9 @@ static void measure_import(Job *job, ParallelRun *runs, guint count)
 
     for (guint i = 0; i < count; i++) {
         g_autofree char *export_output = run_output_path(job, "export", runs[i].dsn);
-        g_autoptr(GPtrArray) before = tables_of(export_output);
+        g_autoptr(GPtrArray) before = tables_of(export_output, NULL);
         g_autoptr(GPtrArray) after =
-            tables_of(runs[i].output_path ? runs[i].output_path : "/dev/null");
+            tables_of(runs[i].output_path ? runs[i].output_path : "/dev/null", NULL);
 
         saved += count_rows(before);
         restored += count_rows(after);
@@ -509,11 +515,13 @@ static gboolean verify_database(Job *job, const char *dsn, GError **error)
 {
     g_autofree char *export_output = run_output_path(job, "export", dsn);
     g_autofree char *import_output = run_output_path(job, "import", dsn);
-    g_autoptr(GPtrArray) saved = tables_of(export_output);
-    g_autoptr(GPtrArray) restored = tables_of(import_output);
+    g_autoptr(GPtrArray) saved = tables_of(export_output, error);
+    g_autoptr(GPtrArray) restored = saved ? tables_of(import_output, error) : NULL;
     g_autofree char *difference = NULL;
 
-    /* Two lists that are gone would be equal. */
+    /* Two lists that cannot be read, or are gone, would be equal. */
+    if (!restored)
+        return FALSE;
     if (!g_file_test(export_output, G_FILE_TEST_EXISTS) ||
         !g_file_test(import_output, G_FILE_TEST_EXISTS)) {
         g_set_error(error, TU_ERROR, TU_ERROR_FAILED,

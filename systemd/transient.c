@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <signal.h>
 
-#define OUTPUT_LIMIT (4 * 1024 * 1024) /* bytes of a utility's output that are looked at */
+#define OUTPUT_LIMIT (64 * 1024 * 1024) /* bytes of a utility's output that are looked at */
 /* Signals tell the end at once; the poll is for those that get lost when PID 1 re-executes itself.
  */
 #define POLL_USEC  (1 * G_USEC_PER_SEC)
@@ -90,7 +90,8 @@ static void ended(UnitCall *call, const UnitState *state)
 {
     Transient *t = call->transient;
     gboolean missing;
-    g_autofree char *output = file_read(t->output, OUTPUT_LIMIT, &missing, NULL);
+    g_autoptr(GError) error = NULL;
+    g_autofree char *output = file_read(t->output, OUTPUT_LIMIT, &missing, &error);
     TransientOutcome outcome = {
         .exit_status =
             state->exit_code == CLD_EXITED ? state->exit_status : 128 + state->exit_status,
@@ -100,6 +101,10 @@ static void ended(UnitCall *call, const UnitState *state)
         .usec = state->ran_usec,
     };
 
+    if (error) { /* what cannot be read is not empty */
+        finish(call, NULL, error);
+        return;
+    }
     if (state->exit_code == 0) { /* it never ran, or systemd lost sight of it */
         outcome.exit_status = -1;
         outcome.result = (char *)"it was never started";

@@ -25,7 +25,7 @@ typedef struct {
 typedef struct {
     int exit_status; /* 0…255; 128+N: killed by signal N; -1: it could not be started */
     gboolean timed_out;
-    char *output; /* at most 4 MiB; never NULL */
+    char *output; /* at most 64 MiB; never NULL */
     char *result; /* systemd's word for it */
     guint64 usec; /* how long it ran, as systemd measured; 0 unknown */
 } TransientOutcome;
