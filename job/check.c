@@ -55,6 +55,9 @@ static gboolean probe(Check *check, Side *side, const char *id, GError **error)
         g_propagate_error(error, g_steal_pointer(&problem));
         return FALSE;
     }
+    /* A missing user has a check of its own. */
+    if (job_moves_server(check->job) && g_error_matches(problem, TU_ERROR, TU_ERROR_NOT_POSSIBLE))
+        return TRUE;
     check_found(check, SEVERITY_ERROR, side->config->name,
                 "Correct Home= (and Admin=, Release= where needed) in the instance's file, then "
                 "check again",

@@ -4,6 +4,7 @@
 #include "job/engine.h"
 #include "job/meter.h"
 #include "job/runner.h"
+#include "job/steps.h"
 #include "job/survey.h"
 #include "common/error.h"
 #include "common/names.h"
@@ -80,6 +81,21 @@ static void wrap_up_again(JobRequest *request)
     sd_notify(0, "READY=1\nSTATUS=finished long ago");
 }
 
+/* A job that has not begun is refused by the checks, which name what is missing and how to mend it.
+ */
+static gboolean look_at_sides(Job *job, GError **ret_blind, GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+
+    if (survey_run(job, ret_blind, &problem))
+        return TRUE;
+    if (g_error_matches(problem, TU_ERROR, TU_ERROR_NOT_POSSIBLE) && !has_begun(job->request->id))
+        step_check(job, error);
+    if (error && !*error)
+        g_propagate_error(error, g_steal_pointer(&problem));
+    return FALSE;
+}
+
 /* The job, with all that its steps need to know; *ret_blind as engine_run() wants it. */
 static Job *prepare(guint64 id, GError **ret_blind, GError **error)
 {
@@ -97,7 +113,7 @@ static Job *prepare(guint64 id, GError **ret_blind, GError **error)
     run_forget_short(job, &job->from); /* of a worker that died */
     run_forget_short(job, &job->to);
     if (!find_plan(job->request, error) || !job_make_runtime(job, error) ||
-        !survey_run(job, ret_blind, error))
+        !look_at_sides(job, ret_blind, error))
         return NULL;
     return g_steal_pointer(&job);
 }

@@ -34,7 +34,8 @@ def user_is_missing(world):
               target="other")
     world.write("/etc/timesten-upgrade/instances.d/other.conf", f"[Instance]\nHome={HOMES['other']}\nAdmin={admin}\n")
     world.bus.manager("Reload")
-    must_undo(world, "the new instance's user is missing", "NotPossible", ["other", admin, "Create the user"], target="other")
+    must_undo(world, "the new instance's user is missing", "ChecksFailed",
+              ["administrator-exists (other)", admin, "Create the user"], target="other")
     world.shell("cat >>/etc/passwd", input=entry)
 
     def vanish(number):
