@@ -290,19 +290,25 @@ static GVariant *get_remaining(const Object *object)
 }
 
 /* From the intent to hold until the port was open again, as the record tells it: by "resume", or by
- * the undoing of "hold". */
+ * the undoing of "hold". The time of day is all there is where a reboot came in between. */
 static guint64 held_by_record(const Job *job)
 {
     const RecordStep *hold = job->summary ? record_find_step(job->summary, "hold") : NULL;
     const RecordStep *resume = job->summary ? record_find_step(job->summary, "resume") : NULL;
-    guint64 end = job_finished_usec(job);
+    const RecordStep *last = NULL;
+    guint64 end = job_finished_usec(job), held;
 
     if (!hold || !hold->begun)
         return 0;
     if (resume && resume->state == STEP_DONE)
-        end = resume->ended;
+        last = resume;
     else if (hold->state == STEP_UNDONE)
-        end = hold->ended;
+        last = hold;
+    if (last &&
+        text_parse_uint64(g_hash_table_lookup(last->values, RECORD_HELD), 0, G_MAXUINT64, &held))
+        return held;
+    if (last)
+        end = last->ended;
     return end > hold->begun ? end - hold->begun : 0;
 }
 

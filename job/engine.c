@@ -141,6 +141,20 @@ static gboolean finish(Job *job, const char *result, GError **error)
 /* --- undo ---------------------------------------------------------------------------------------
  */
 
+static gboolean was_rebooted(const Job *job)
+{
+    return g_hash_table_contains(job->summary->values, REBOOTED);
+}
+
+/* How long connects were made to wait, by the clock that nobody sets. NULL where a reboot came in
+ * between, which has only the time of day to measure by. g_free(). */
+static char *held_since(const Job *job, guint64 since)
+{
+    if (!since || was_rebooted(job))
+        return NULL;
+    return g_strdup_printf("%" G_GUINT64_FORMAT, (guint64)g_get_monotonic_time() - since);
+}
+
 static gboolean undo_step(Job *job, const StepType *type, GError **error)
 {
     g_autoptr(GError) problem = NULL;
@@ -158,8 +172,12 @@ static gboolean undo_step(Job *job, const StepType *type, GError **error)
         g_clear_error(&problem);
         if (!job_record(job, RECORD_UNDO, type->id, error, NULL))
             return FALSE;
-        if (type->undo(job, &problem))
-            return job_record(job, RECORD_UNDONE, type->id, error, NULL);
+        if (type->undo(job, &problem)) {
+            g_autofree char *held =
+                g_str_equal(type->id, "hold") ? held_since(job, job->outage_since) : NULL;
+
+            return job_record(job, RECORD_UNDONE, type->id, error, RECORD_HELD, held, NULL);
+        }
         if (job->stopping)
             return TRUE;
         journal_line(job, &(JournalFields){ LOG_WARNING, NULL, NULL, problem },
@@ -170,11 +188,6 @@ static gboolean undo_step(Job *job, const StepType *type, GError **error)
     /* The other steps are still undone: most of all the port must open again. */
     return job_record(job, RECORD_UNDO_FAILED, type->id, error, "error", tu_error_bus_name(problem),
                       "message", problem->message, NULL);
-}
-
-static gboolean was_rebooted(const Job *job)
-{
-    return g_hash_table_contains(job->summary->values, REBOOTED);
 }
 
 static gboolean wants_undo(const Job *job, const RecordStep *step, const StepType *type)
@@ -233,8 +246,8 @@ static gboolean record_failure(Job *job, const char *step, const GError *problem
 /* One attempt at a step; *ret_problem tells why it failed. */
 static void attempt_step(Job *job, const StepType *type, GError **ret_problem)
 {
-    g_autofree char *clock = NULL;
-    guint64 now;
+    g_autofree char *clock = NULL, *held = NULL;
+    guint64 now, since;
 
     if (type->takes_away && job_moves_server(job))
         inhibitor_take(job);
@@ -250,8 +263,11 @@ static void attempt_step(Job *job, const StepType *type, GError **ret_problem)
     meter_step(job->meter, "running", type->id);
     if (type->takes_away && !job->outage_since)
         job->outage_since = now;
-    if (type->run(job, ret_problem))
-        job_record(job, RECORD_END, type->id, ret_problem, NULL);
+    since = job->outage_since; /* the step that opens the port forgets it */
+    if (!type->run(job, ret_problem))
+        return;
+    held = g_str_equal(type->id, "resume") ? held_since(job, since) : NULL;
+    job_record(job, RECORD_END, type->id, ret_problem, RECORD_HELD, held, NULL);
 }
 
 static guint attempts_of(const Job *job, const StepType *type)

@@ -167,6 +167,7 @@ static void fold_step(RecordStep *step, const RecordLine *line)
         step->state = STEP_UNDONE;
         step->undo_attempts = 0;
         step->ended = line->usec;
+        values_merge(step->values, line->values);
         break;
     case RECORD_UNDO_FAILED:
         step->state = STEP_UNDO_FAILED;

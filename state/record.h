@@ -26,6 +26,10 @@ typedef enum {
     N_RECORD_EVENTS,
 } RecordEvent;
 
+/* Key of the END of "resume" and of the UNDONE of "hold": for how long (µs) connects had been made to
+ * wait, by a clock that nobody sets; missing where a reboot came in between. */
+#define RECORD_HELD "held"
+
 typedef struct {
     guint64 seq;
     guint64 usec; /* µs since the epoch */
@@ -58,7 +62,7 @@ typedef struct {
     guint undo_attempts;
     guint64 begun;      /* µs since the epoch, first begin; 0 not yet */
     guint64 ended;      /* last end or undone; 0 not yet */
-    GHashTable *values; /* keys of its PLAN, first BEGIN, END and NOTE lines, later ones win */
+    GHashTable *values; /* keys of its PLAN, first BEGIN, END, UNDONE and NOTE lines, later ones win */
     char *undo_problem; /* why it could not be undone; NULL: nobody gave up */
 } RecordStep;
 

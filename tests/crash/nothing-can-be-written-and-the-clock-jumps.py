@@ -123,6 +123,8 @@ def clock_jumps(world, seconds):
     equal(world.wait_record(number, 120), "done", f"the result where the clock jumps by {seconds} s")
     times = [when for when, *_ in world.record(number)]
     check(max(times) - min(times) > 80000, "the worker did not see the clock jump")
+    held = world.job(number)["HeldUSec"] / 1e6
+    check(0 < held < 120, f"connects were made to wait for {held} s, as the job tells")
     world.run("rm", f"{CRASH}/clock", f"{CLOCK}/clock")
     world.tune("tt70", {})
     world.judge(number, "done", clients)
