@@ -1,0 +1,232 @@
+/* How the words of a command come to its program through a transient unit: what systemd would
+ * expand or read back otherwise than it wrote it is carried by environment variables. */
+#include "systemd/transient.h"
+
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#define CARRIER LIBEXECDIR "/exec-arguments"
+
+/* systemd, as far as it listens: what one StartTransientUnit asked for. */
+typedef struct {
+    sd_event *event;
+    sd_bus *ours, *pid1;
+    char *program;
+    char **words, **environment;
+} Listener;
+
+static int read_command(Listener *listener, sd_bus_message *m)
+{
+    const char *program;
+    int ignore;
+
+    if (sd_bus_message_enter_container(m, 'v', "a(sasb)") < 0 ||
+        sd_bus_message_enter_container(m, 'a', "(sasb)") < 0 ||
+        sd_bus_message_enter_container(m, 'r', "sasb") < 0 ||
+        sd_bus_message_read(m, "s", &program) < 0 ||
+        sd_bus_message_read_strv(m, &listener->words) < 0 ||
+        sd_bus_message_read(m, "b", &ignore) < 0)
+        return -1;
+    listener->program = g_strdup(program);
+    for (guint i = 0; i < 3; i++)
+        sd_bus_message_exit_container(m);
+    return 0;
+}
+
+static int read_environment(Listener *listener, sd_bus_message *m)
+{
+    if (sd_bus_message_enter_container(m, 'v', "as") < 0 ||
+        sd_bus_message_read_strv(m, &listener->environment) < 0)
+        return -1;
+    return sd_bus_message_exit_container(m);
+}
+
+static int on_message(sd_bus_message *m, void *data, sd_bus_error *error)
+{
+    Listener *listener = data;
+    const char *unit, *mode, *name;
+
+    if (!sd_bus_message_is_method_call(m, NULL, "StartTransientUnit"))
+        return 0;
+    g_assert_cmpint(sd_bus_message_read(m, "ss", &unit, &mode), >, 0);
+    g_assert_cmpint(sd_bus_message_enter_container(m, 'a', "(sv)"), >, 0);
+    while (sd_bus_message_enter_container(m, 'r', "sv") > 0) {
+        g_assert_cmpint(sd_bus_message_read(m, "s", &name), >, 0);
+        if (g_str_equal(name, "ExecStart"))
+            g_assert_cmpint(read_command(listener, m), >=, 0);
+        else if (g_str_equal(name, "Environment"))
+            g_assert_cmpint(read_environment(listener, m), >=, 0);
+        else
+            g_assert_cmpint(sd_bus_message_skip(m, "v"), >=, 0);
+        g_assert_cmpint(sd_bus_message_exit_container(m), >=, 0);
+    }
+    return 0;
+}
+
+static sd_bus *connect_end(Listener *listener, int fd, gboolean server)
+{
+    sd_bus *bus = NULL;
+
+    g_assert_cmpint(sd_bus_new(&bus), >=, 0);
+    g_assert_cmpint(sd_bus_set_fd(bus, fd, fd), >=, 0);
+    if (server) {
+        g_assert_cmpint(
+            sd_bus_set_server(bus, TRUE,
+                              SD_ID128_MAKE(1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1)),
+            >=, 0);
+        g_assert_cmpint(sd_bus_add_filter(bus, NULL, on_message, listener), >=, 0);
+    }
+    g_assert_cmpint(sd_bus_start(bus), >=, 0);
+    g_assert_cmpint(sd_bus_attach_event(bus, listener->event, SD_EVENT_PRIORITY_NORMAL), >=, 0);
+    return bus;
+}
+
+static void listener_clear(Listener *listener)
+{
+    sd_bus_close_unref(listener->ours);
+    sd_bus_close_unref(listener->pid1);
+    sd_event_unref(listener->event);
+    g_free(listener->program);
+    for (guint i = 0; listener->words && listener->words[i]; i++)
+        free(listener->words[i]);
+    free(listener->words);
+    for (guint i = 0; listener->environment && listener->environment[i]; i++)
+        free(listener->environment[i]);
+    free(listener->environment);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Listener, listener_clear)
+
+static void on_done(const TransientOutcome *outcome, const GError *error, gpointer data)
+{
+}
+
+/* What systemd is asked to run for ARGV with one variable of its own. */
+static void ask(Listener *listener, char **argv)
+{
+    char *environment[] = { (char *)"LANG=C", NULL };
+    TransientSpec spec = { .unit = "timesten-util-words.service",
+                           .description = "words",
+                           .argv = argv,
+                           .environment = environment,
+                           .output = "/dev/null" };
+    g_autoptr(UnitCall) call = NULL;
+    int ends[2];
+
+    g_assert_cmpint(sd_event_new(&listener->event), >=, 0);
+    g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), ==,
+                    0);
+    listener->ours = connect_end(listener, ends[0], FALSE);
+    listener->pid1 = connect_end(listener, ends[1], TRUE);
+    call = transient_run(listener->ours, &spec, on_done, NULL);
+    g_assert_nonnull(call);
+    while (!listener->program)
+        g_assert_cmpint(sd_event_run(listener->event, 60 * G_USEC_PER_SEC), >, 0);
+}
+
+static void plain_words_stay_in_the_command_line(void)
+{
+    char *argv[] = { "/opt/TimesTen/tt60/bin/ttMigrate", "-c", "DSN=orders", "a_b+c@d:e,f", NULL };
+    g_auto(Listener) listener = { 0 };
+
+    ask(&listener, argv);
+    g_assert_cmpstr(listener.program, ==, argv[0]);
+    g_assert_cmpstrv(listener.words, argv);
+    g_assert_cmpstrv(listener.environment, ((const char *[]){ "LANG=C", NULL }));
+}
+
+static const char *const odd_words[] = { ";",   "$",     "${HOME}",     "v$monitor",
+                                         "a b", "",      "\"",          "'",
+                                         "\\",  "\\x3b", "%n",          "%%",
+                                         "\t",  "a\nb",  "caf\303\251", "*",
+                                         "#",   "~",     "A=B;C=D",     "select count(*) from t;",
+                                         NULL };
+
+/* Each alone, because one odd word carries the plain ones along. */
+static void odd_words_are_carried(void)
+{
+    for (guint i = 0; odd_words[i]; i++) {
+        char *argv[] = { "/bin/echo", "plain", (char *)odd_words[i], NULL };
+        g_auto(Listener) listener = { 0 };
+        g_autofree char *third = g_strconcat("ARGUMENT_2=", odd_words[i], NULL);
+
+        ask(&listener, argv);
+        g_assert_cmpstr(listener.program, ==, CARRIER);
+        g_assert_cmpstrv(listener.words, ((const char *[]){ CARRIER, NULL }));
+        g_assert_cmpstrv(listener.environment,
+                         ((const char *[]){ "LANG=C", "ARGUMENT_0=/bin/echo", "ARGUMENT_1=plain",
+                                            third, NULL }));
+    }
+}
+
+/* exec-arguments with WORDS in its environment; what it printed, and its exit status. */
+static char *carry(const char *const *words, int *ret_status)
+{
+    g_autoptr(GPtrArray) environment = g_ptr_array_new_with_free_func(g_free);
+    char *argv[] = { (char *)g_getenv("EXEC_ARGUMENTS"), NULL };
+    g_autoptr(GError) error = NULL;
+    char *out = NULL;
+    int status;
+
+    g_ptr_array_add(environment, g_strdup("KEPT=yes"));
+    for (guint i = 0; words[i]; i++)
+        g_ptr_array_add(environment, g_strdup_printf("ARGUMENT_%u=%s", i, words[i]));
+    g_ptr_array_add(environment, NULL);
+    g_spawn_sync(NULL, argv, (char **)environment->pdata, G_SPAWN_STDERR_TO_DEV_NULL, NULL, NULL,
+                 &out, NULL, &status, &error);
+    g_assert_no_error(error);
+    g_assert_true(WIFEXITED(status));
+    *ret_status = WEXITSTATUS(status);
+    return out;
+}
+
+static void carried_words_arrive_as_they_were(void)
+{
+    g_autoptr(GPtrArray) words = g_ptr_array_new();
+    g_autoptr(GString) wanted = g_string_new(NULL);
+    g_autofree char *out = NULL;
+    int status;
+
+    g_ptr_array_add(words, (char *)"/usr/bin/printf");
+    g_ptr_array_add(words, (char *)"[%s]");
+    for (guint i = 0; odd_words[i]; i++) {
+        g_ptr_array_add(words, (char *)odd_words[i]);
+        g_string_append_printf(wanted, "[%s]", odd_words[i]);
+    }
+    g_ptr_array_add(words, NULL);
+    out = carry((const char *const *)words->pdata, &status);
+    g_assert_cmpint(status, ==, 0);
+    g_assert_cmpstr(out, ==, wanted->str);
+}
+
+static void program_does_not_see_who_carried_its_words(void)
+{
+    int status;
+    g_autofree char *out = carry((const char *const[]){ "/usr/bin/env", NULL }, &status);
+
+    g_assert_cmpint(status, ==, 0);
+    g_assert_cmpstr(out, ==, "KEPT=yes\n");
+}
+
+static void missing_program_ends_as_with_systemd(void)
+{
+    int status;
+    g_autofree char *gone = carry((const char *const[]){ "/nonexistent", "a;b", NULL }, &status);
+
+    g_assert_cmpint(status, ==, 203);
+    g_free(carry((const char *const[]){ NULL }, &status));
+    g_assert_cmpint(status, ==, 203);
+}
+
+#define ADD(name, function) g_test_add_func("/words/" name, function)
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    ADD("plain-words-stay-in-the-command-line", plain_words_stay_in_the_command_line);
+    ADD("odd-words-are-carried", odd_words_are_carried);
+    ADD("carried-words-arrive-as-they-were", carried_words_arrive_as_they_were);
+    ADD("program-does-not-see-who-carried-its-words", program_does_not_see_who_carried_its_words);
+    ADD("missing-program-ends-as-with-systemd", missing_program_ends_as_with_systemd);
+    return g_test_run();
+}
