@@ -41,7 +41,7 @@ def run(test, machine=World, **more):
             test(world)
             if isinstance(world, World) and world.alive():
                 world.assert_quiet_journal()
-    except Failed as failure:
+    except (Failed, BusError) as failure:
         where = traceback.extract_tb(failure.__traceback__)
         own = [frame for frame in where if frame.filename == os.path.abspath(sys.argv[0])]
         say(f"FAILED {name}" + (f" (line {own[-1].lineno}: {own[-1].line})" if own else "") + f": {failure}")

@@ -235,8 +235,10 @@ def build_elsewhere(suite_name, place):
 
 
 def build_directory():
-    """Where meson built this tree: the stand-in comes from there."""
-    return Path(os.environ.get("TU_BUILD", SOURCE / "build")).resolve()
+    """Where meson built this tree: the stand-in comes from there. One that was built on a later Debian than the machine's
+    would not run there."""
+    beside = package().parent / "build" if not {"TU_BUILD", "TU_DEB"} & os.environ.keys() and suite() != host_suite() else None
+    return Path(os.environ.get("TU_BUILD", beside or SOURCE / "build")).resolve()
 
 
 def prepared_layers(suite_name=None):
