@@ -78,6 +78,14 @@ def output_removed(world, line):
     return wave(world, SCENARIOS["undo-as-it-is"], {lane: (f"{line}.1", "after", "begin verify")}, stopped_then(world, removed))
 
 
+def order_lost(world, points):
+    """The keeper dies when the worker is connected to it and has not said its word."""
+    world.restore()
+    name = next(name for name, what, *_ in points if what.startswith("connect ") and "/control/" in what)
+    act, resets = EVENTS["the keeper is killed"]
+    return wave(world, SCENARIOS["upgrade"], {world.lanes[0]: (name, "after", "connect")}, stopped_then(world, act), resets=resets)
+
+
 def places(points):
     """Where workers are stopped: the begin of each step, and questions under way."""
     events = events_of(points)
@@ -129,6 +137,7 @@ def test(world):
         world.restore()
         book(tally, event, wave(world, scenario, lanes, stopped_then(world, act), resets=resets))
     book(tally, "ttMigrate is killed", utilities_killed(world))
+    book(tally, "the keeper is killed before it hears an order", order_lost(world, points))
     verify = next(line for line, event in events_of(points).items() if event == ("begin", "verify"))
     book(tally, "what export and import printed is removed", output_removed(world, verify))
     tally.say("in an upgrade", "kill")
