@@ -17,6 +17,7 @@
 struct Relay {
     LaneShared shared;
     GPtrArray *lanes;
+    Lane *chosen; /* gets the sessions of this batch; NULL: none yet */
     int ended_fd; /* eventfd: the lanes ring */
     sd_event_source *ended_source;
     sd_event_source *pause;
@@ -130,22 +131,30 @@ gboolean relay_has_room(Relay *relay)
     return room;
 }
 
-void relay_begin(Relay *relay, int client, int backend, gboolean client_spoke)
+static Lane *choose_lane(Relay *relay)
 {
     Lane *best = relay->lanes->pdata[0];
 
     for (guint i = 1; i < relay->lanes->len; i++)
         if (lane_load(relay->lanes->pdata[i]) < lane_load(best))
             best = relay->lanes->pdata[i];
+    return best;
+}
+
+void relay_begin(Relay *relay, int client, int backend, gboolean client_spoke)
+{
+    /* One lane for a batch: to wake it costs more than its sessions' hand-over. */
+    if (!relay->chosen)
+        relay->chosen = choose_lane(relay);
     g_atomic_int_add(&relay->shared.budget.used, 2);
     g_atomic_int_add(&relay->shared.sessions, 1);
-    lane_begin(best, client, backend, client_spoke);
+    lane_begin(relay->chosen, client, backend, client_spoke);
 }
 
 void relay_flush(Relay *relay)
 {
-    for (guint i = 0; i < relay->lanes->len; i++)
-        lane_wake(relay->lanes->pdata[i]);
+    if (relay->chosen)
+        lane_wake(g_steal_pointer(&relay->chosen));
 }
 
 guint relay_sessions(const Relay *relay)
