@@ -10,20 +10,27 @@
 /* Real-time signals in the middle, which nobody uses by number. */
 #define MARK 40
 
-int kept_state(int fd)
+int kept_mark(int fd)
 {
     int mark = real.fcntl(fd, F_GETSIG);
+
+    return mark < MARK || mark > MARK + KEPT_ALL ? -1 : mark - MARK;
+}
+
+int kept_state(int fd)
+{
+    int mark = kept_mark(fd);
     int listens = 0;
     socklen_t length = sizeof listens;
     Name name;
 
-    if (mark < MARK || mark > MARK + KEPT_ALL)
+    if (mark < 0)
         return -1;
     /* Somebody else may use that signal: then it is not a listener on one of our ports. */
     if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) < 0 || !listens ||
         !name_of_socket(&name, fd) || !config_find(name.port))
         return -1;
-    return mark - MARK;
+    return mark;
 }
 
 bool kept_set(int fd, int state)

@@ -99,6 +99,9 @@ enum {
 
 /* The bits above; -1: FD is not a kept socket. */
 int kept_state(int fd);
+/* The same unproved: a descriptor of somebody who uses our signal himself may pass. One system call
+ * instead of three. */
+int kept_mark(int fd);
 /* Only for a socket that comes from a keeper. */
 bool kept_set(int fd, int state);
 
