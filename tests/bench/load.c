@@ -37,6 +37,14 @@ typedef struct {
 static Connection *connections; /* by descriptor */
 static char block[256 * 1024];
 
+static volatile sig_atomic_t enough;
+
+static void on_enough(int number)
+{
+    (void)number;
+    enough = 1;
+}
+
 static double now(void)
 {
     struct timespec time;
@@ -85,23 +93,24 @@ static struct sockaddr_in address(const char *host, const char *port)
     return result;
 }
 
-static void no_delay(int fd)
-{
-    int on = 1;
-
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-}
-
 /* The server */
 
-static void answer(int epoll, int fd, uint32_t events)
+static unsigned sessions;
+
+static void drop(int fd)
+{
+    close(fd);
+    sessions--;
+}
+
+static void answer(int epoll, int fd)
 {
     ssize_t count;
 
     if (connections[fd].state == BULK) {
         count = send(fd, block, sizeof block, MSG_NOSIGNAL);
         if (count < 0 && errno != EAGAIN)
-            close(fd);
+            drop(fd);
         return;
     }
     count = recv(fd, block, sizeof block, 0);
@@ -110,41 +119,59 @@ static void answer(int epoll, int fd, uint32_t events)
         watch(epoll, fd, EPOLL_CTL_MOD, EPOLLOUT);
     } else if (count > 0 ? send(fd, block, count, MSG_NOSIGNAL) != count
                          : errno != EAGAIN || !count) {
-        close(fd);
+        drop(fd);
     }
 }
 
-static int serve(char **words)
+/* One's own, or what systemd would hand over. */
+static int listener_at(char **words)
 {
     struct sockaddr_in here = address(words[0], words[1]);
-    int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), epoll = epoll_create1(0),
-        on = 1;
+    int fd = 3, on = 1;
+
+    if (getenv("LISTEN_FDS"))
+        return fd;
+    fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (bind(fd, (struct sockaddr *)&here, sizeof here) < 0 || listen(fd, 65535) < 0)
+        die("listen");
+    return fd;
+}
+
+/* Stops as a good server does: no new clients, and the end when the old ones have gone. */
+static int serve(char **words)
+{
+    int listener = listener_at(words), epoll = epoll_create1(0), count;
     struct epoll_event events[EVENTS];
 
-    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (bind(listener, (struct sockaddr *)&here, sizeof here) < 0 || listen(listener, 65535) < 0)
-        die("listen");
+    fcntl(listener, F_SETFL, O_NONBLOCK);
     watch(epoll, listener, EPOLL_CTL_ADD, EPOLLIN);
+    signal(SIGTERM, on_enough);
     say_ready();
-    for (int count; (count = epoll_wait(epoll, events, EVENTS, -1)) >= 0 || errno == EINTR;) {
-
+    do {
+        if (enough && listener >= 0) {
+            epoll_ctl(epoll, EPOLL_CTL_DEL, listener, NULL);
+            close(listener);
+            listener = -1;
+        }
+        count = enough && !sessions ? 0 : epoll_wait(epoll, events, EVENTS, -1);
         for (int i = 0; i < count; i++) {
             int fd = events[i].data.fd;
 
             if (fd != listener) {
-                answer(epoll, fd, events[i].events);
+                answer(epoll, fd);
                 continue;
             }
             for (int batch = 0; batch < 64; batch++) {
                 if ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) < 0)
                     break;
                 connections[fd].state = 0;
-                no_delay(fd);
+                sessions++;
                 watch(epoll, fd, EPOLL_CTL_ADD, EPOLLIN);
             }
         }
-    }
-    return 1;
+    } while (!enough || sessions);
+    return 0;
 }
 
 /* The clients */
@@ -152,7 +179,8 @@ static int serve(char **words)
 /* Latencies in steps of 1/32 of their size, from 1 µs on. */
 #define STEPS 32
 static uint32_t histogram[40 * STEPS];
-static uint64_t answers, broken;
+static uint64_t answers, broken, refused, reset;
+static double longest;
 
 static void record(double seconds)
 {
@@ -163,6 +191,8 @@ static void record(double seconds)
         high++;
     histogram[high * STEPS + (ns >> high)]++;
     answers++;
+    if (seconds > longest)
+        longest = seconds;
 }
 
 static double percentile(double part)
@@ -180,6 +210,8 @@ static double percentile(double part)
     return 0;
 }
 
+/* NUMBER: of the client, for an address of its own where one has not the ports for all. On loopback
+ * the handshake is over when connect() returns, so who asks at once needs no event for it. */
 static int begin_connect(const struct sockaddr_in *to, unsigned number)
 {
     struct sockaddr_in from = { .sin_family = AF_INET };
@@ -193,83 +225,148 @@ static int begin_connect(const struct sockaddr_in *to, unsigned number)
         if (bind(fd, (struct sockaddr *)&from, sizeof from) < 0)
             die("bind");
     }
-    no_delay(fd);
-    if (connect(fd, (const struct sockaddr *)to, sizeof *to) < 0 && errno != EINPROGRESS)
+    if (connect(fd, (const struct sockaddr *)to, sizeof *to) < 0 && errno != EINPROGRESS &&
+        errno != ECONNREFUSED)
         die("connect");
     return fd;
 }
 
-static void ask(int fd)
+static int ask(int fd)
 {
     static const char message[MESSAGE] = "?";
 
-    if (send(fd, message, sizeof message, MSG_NOSIGNAL) != MESSAGE)
-        broken++;
+    return send(fd, message, sizeof message, MSG_NOSIGNAL) == MESSAGE;
 }
 
-/* COUNT clients that ask again and again; with FRESH each over a new connection. */
-static int exchange(char **words, int fresh)
+/* Between a client's failure and its next try. */
+#define PAUSE_MSEC 1
+
+/* Clients that are to try again, and since when they want an answer. */
+static unsigned failed;
+static double *failed_since;
+
+/* ERRNUM: why; 0: the end of the stream. */
+static void fail(int fd, int errnum)
 {
-    struct sockaddr_in to = address(words[0], words[1]);
-    int count = atoi(words[2]), epoll = epoll_create1(0);
-    double end, began = 0, seconds = atof(words[3]);
-    struct epoll_event events[EVENTS];
+    if (errnum == ECONNREFUSED)
+        refused++;
+    else if (errnum == ECONNRESET || errnum == EPIPE || errnum == 0)
+        reset++;
+    else
+        broken++;
+    close(fd);
+    failed_since[failed++] = connections[fd].began;
+}
 
-    /* All are connected and served once before the clock starts. */
-    for (int i = 0; i < count; i++) {
-        int fd = begin_connect(&to, 0);
+static void begin_client(int epoll, const struct sockaddr_in *to, double since)
+{
+    int fd = begin_connect(to, 0);
 
-        fcntl(fd, F_SETFL, 0);
-        ask(fd);
-        if (recv(fd, block, MESSAGE, MSG_WAITALL) != MESSAGE)
-            die("first answer");
-        fcntl(fd, F_SETFL, O_NONBLOCK);
+    connections[fd] = (Connection){ MESSAGE, since };
+    if (ask(fd)) {
         watch(epoll, fd, EPOLL_CTL_ADD, EPOLLIN);
-        connections[fd].state = MESSAGE;
+    } else if (errno == EAGAIN) {
+        connections[fd].state = 0;
+        watch(epoll, fd, EPOLL_CTL_ADD, EPOLLOUT);
+    } else {
+        fail(fd, errno);
     }
-    say_ready();
-    began = now();
-    for (int fd = 0, left = count; left > 0; fd++)
+}
+
+static void continue_client(int epoll, const struct sockaddr_in *to, int fd, int fresh)
+{
+    ssize_t got;
+    double then;
+
+    if (!connections[fd].state) { /* connected, or not */
+        connections[fd].state = MESSAGE;
+        if (ask(fd))
+            watch(epoll, fd, EPOLL_CTL_MOD, EPOLLIN);
+        else
+            fail(fd, errno);
+        return;
+    }
+    got = recv(fd, block, sizeof block, 0);
+    if (got != MESSAGE) {
+        fail(fd, got < 0 ? errno : 0);
+        return;
+    }
+    then = now();
+    record(then - connections[fd].began);
+    connections[fd].began = then;
+    if (fresh) {
+        close(fd);
+        if (!enough)
+            begin_client(epoll, to, then);
+    } else if (!ask(fd)) {
+        fail(fd, errno);
+    }
+}
+
+/* All are connected and served once before the clock starts. */
+static void begin_session(int epoll, const struct sockaddr_in *to)
+{
+    int fd = begin_connect(to, 0), on = 1;
+
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    fcntl(fd, F_SETFL, 0);
+    if (!ask(fd) || recv(fd, block, MESSAGE, MSG_WAITALL) != MESSAGE)
+        die("first answer");
+    fcntl(fd, F_SETFL, O_NONBLOCK);
+    watch(epoll, fd, EPOLL_CTL_ADD, EPOLLIN);
+    connections[fd].state = MESSAGE;
+}
+
+static void begin_all(int epoll, const struct sockaddr_in *to, int count, int fresh)
+{
+    for (int i = 0; i < count; i++)
+        if (fresh)
+            begin_client(epoll, to, now());
+    for (int fd = 0, left = fresh ? 0 : count; left > 0; fd++)
         if (connections[fd].state == MESSAGE) {
             connections[fd].began = now();
             ask(fd);
             left--;
         }
+}
+
+/* COUNT clients that ask again and again, with FRESH each over a new connection; until the time is
+ * over or SIGTERM. */
+static int exchange(char **words, int fresh)
+{
+    struct sockaddr_in to = address(words[0], words[1]);
+    int count = atoi(words[2]), epoll = epoll_create1(0);
+    double end, began = 0, paused = 0, seconds = atof(words[3]);
+    struct epoll_event events[EVENTS];
+
+    failed_since = calloc(count, sizeof *failed_since);
+    signal(SIGTERM, on_enough);
+    for (int i = 0; i < count && !fresh; i++)
+        begin_session(epoll, &to);
+    say_ready();
+    began = now();
     end = began + seconds;
-    while (now() < end) {
-        int ready = epoll_wait(epoll, events, EVENTS, 1000);
+    begin_all(epoll, &to, count, fresh);
+    while (now() < end && !enough) {
+        int ready = epoll_wait(epoll, events, EVENTS, failed ? PAUSE_MSEC : 1000);
 
-        for (int i = 0; i < ready; i++) {
-            int fd = events[i].data.fd;
-            ssize_t got = connections[fd].state ? recv(fd, block, sizeof block, 0) : 0;
-
-            if (connections[fd].state && got == MESSAGE) {
-                double then = now();
-
-                record(then - connections[fd].began);
-                connections[fd].began = then;
-                if (!fresh) {
-                    ask(fd);
-                    continue;
-                }
-            } else if (connections[fd].state) {
-                broken++;
-            } else { /* connected */
-                connections[fd].state = MESSAGE;
-                watch(epoll, fd, EPOLL_CTL_MOD, EPOLLIN);
-                ask(fd);
-                continue;
-            }
-            close(fd);
-            fd = begin_connect(&to, 0);
-            connections[fd] = (Connection){ 0, now() };
-            watch(epoll, fd, EPOLL_CTL_ADD, EPOLLOUT);
-        }
+        for (int i = 0; i < ready; i++)
+            continue_client(epoll, &to, events[i].data.fd, fresh);
+        if (!failed || now() < paused + PAUSE_MSEC / 1e3)
+            continue;
+        paused = now();
+        for (unsigned again = fresh ? failed : 0, i = failed = 0; i < again; i++)
+            begin_client(epoll, &to, failed_since[i]); /* may fail again: into a place before i */
     }
-    printf(
-        "{\"count\": %lu, \"per_s\": %.1f, \"p50_us\": %.2f, \"p99_us\": %.2f, \"broken\": %lu}\n",
-        (unsigned long)answers, answers / (now() - began), percentile(.5), percentile(.99),
-        (unsigned long)broken);
+    end = now();
+    /* Who is under way has a right to an answer; after SIGTERM only, because the clock is stopped. */
+    for (int ready; enough && (ready = epoll_wait(epoll, events, EVENTS, 200)) > 0;)
+        for (int i = 0; i < ready; i++)
+            continue_client(epoll, &to, events[i].data.fd, fresh);
+    printf("{\"count\": %lu, \"per_s\": %.1f, \"p50_us\": %.2f, \"p99_us\": %.2f, "
+           "\"longest_ms\": %.1f, \"refused\": %lu, \"reset\": %lu, \"broken\": %lu}\n",
+           (unsigned long)answers, answers / (end - began), percentile(.5), percentile(.99),
+           longest * 1e3, (unsigned long)refused, (unsigned long)reset, (unsigned long)broken);
     return 0;
 }
 
@@ -316,8 +413,7 @@ static int idle(char **words)
         int fd = begin_connect(&to, i);
 
         fcntl(fd, F_SETFL, 0);
-        ask(fd);
-        if (recv(fd, block, MESSAGE, MSG_WAITALL) != MESSAGE)
+        if (!ask(fd) || recv(fd, block, MESSAGE, MSG_WAITALL) != MESSAGE)
             die("first answer");
     }
     say_ready();
@@ -367,7 +463,8 @@ static int crowd(char **words)
         wait_connected(fds[i]);
         if (i % leaver == 0)
             continue;
-        ask(fds[i]);
+        if (!ask(fds[i]))
+            die("cannot ask");
         watch(epoll, fds[i], EPOLL_CTL_ADD, EPOLLIN);
         left++;
     }
