@@ -9,6 +9,7 @@ import json
 import os
 import resource
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -82,14 +83,14 @@ class Keeper:
         return int(self.say("status")["held"]), int(seen.split()[1])
 
 
-def start_clients(count):
+def start_clients(count, port=PORT):
     # A process has no descriptors for all.
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 200
     parts = -(-count // most)
     size = -(-count // parts)
     crowds = []
     for part in range(parts):
-        words = [LOAD, "crowd", HOST, PORT, part * size, min(size, count - part * size), LEAVER]
+        words = [LOAD, "crowd", HOST, port, part * size, min(size, count - part * size), LEAVER]
         crowds.append(subprocess.Popen(list(map(str, words)), stdout=subprocess.PIPE, text=True))
     for crowd in crowds:
         check(crowd.stdout.readline() == "ready\n", "not every connect was made")
@@ -126,14 +127,29 @@ def serve(keeper, count, seconds):
 
     released = time.monotonic()
     keeper.say("open")
+    took = collect(crowds, count, released)
+    print(f"all {count - leavers(count)} served within {took:.2f} s of the release, {leavers(count)} had given up", flush=True)
+    check(took < SERVED_LIMIT, f"the last was served {took:.1f} s after the release")
+    return leavers(count), took
+
+
+def collect(crowds, count, released):
+    """Everybody who did not leave was served, and nobody too early; how long after the release the last was."""
     reports = [json.loads(crowd.communicate(timeout=150)[0]) for crowd in crowds]
     check(sum(report["lost"] + report["silent"] for report in reports) == 0, f"not all were served: {reports}")
     check(sum(report["answered"] for report in reports) == count - leavers(count), f"not all were served: {reports}")
     check(min(report["first"] for report in reports) >= released, "somebody was served during the hold")
-    took = max(report["last"] for report in reports) - released
-    print(f"all {count - leavers(count)} served within {took:.2f} s of the release, {leavers(count)} had given up", flush=True)
-    check(took < SERVED_LIMIT, f"the last was served {took:.1f} s after the release")
-    return leavers(count)
+    return max(report["last"] for report in reports) - released
+
+
+def compare(server, count, took):
+    """The same crowd before the server itself, which stands still meanwhile: what of the time is clients' and server's."""
+    server.send_signal(signal.SIGSTOP)
+    crowds = start_clients(count, BACKEND)
+    released = time.monotonic()
+    server.send_signal(signal.SIGCONT)
+    alone = collect(crowds, count, released)
+    print(f"without a keeper the last is served {alone:.2f} s after the release: {took / alone:.1f} times", flush=True)
 
 
 def settled(keeper):
@@ -156,9 +172,10 @@ def main():
         check(server.stdout.readline() == b"ready\n", "the server does not start")
         keeper = Keeper(scratch, 3600_000_000)
         check(int(keeper.say("status")["queue-limit"]) == 65535, "the queue was not widened on the live socket")
-        gone = serve(keeper, count, seconds)
+        gone, took = serve(keeper, count, seconds)
         status = settled(keeper)
         check((int(status["accepted"]), int(status["gave-up"]), int(status["refused"])) == (count - gone, gone, 0), f"{status}")
+        compare(server, count, took)
     finally:
         for process in filter(None, [server, keeper and keeper.process]):
             process.kill()
