@@ -96,6 +96,13 @@ static gboolean look_at_sides(Job *job, GError **ret_blind, GError **error)
     return FALSE;
 }
 
+/* Of a worker that died, or before this one leaves: its last wish to PID 1 may not have been sent. */
+static void forget_short(Job *job)
+{
+    run_forget_short(job, &job->from);
+    run_forget_short(job, &job->to);
+}
+
 /* The job, with all that its steps need to know; *ret_blind as engine_run() wants it. */
 static Job *prepare(guint64 id, GError **ret_blind, GError **error)
 {
@@ -110,12 +117,12 @@ static Job *prepare(guint64 id, GError **ret_blind, GError **error)
     job = job_new(request, summary, error);
     if (!job)
         return NULL;
-    run_forget_short(job, &job->from); /* of a worker that died */
-    run_forget_short(job, &job->to);
-    if (!find_plan(job->request, error) || !job_make_runtime(job, error) ||
-        !look_at_sides(job, ret_blind, error))
-        return NULL;
-    return g_steal_pointer(&job);
+    forget_short(job);
+    if (find_plan(job->request, error) && job_make_runtime(job, error) &&
+        look_at_sides(job, ret_blind, error))
+        return g_steal_pointer(&job);
+    forget_short(job);
+    return NULL;
 }
 
 /* A job that has begun is worth some patience: PID 1 or a file system may only be slow. */
@@ -173,8 +180,10 @@ static gboolean run_job(guint64 id, gboolean *ret_refused, GError **error)
         g_propagate_error(error, g_steal_pointer(&problem));
         return FALSE;
     }
-    if (job)
+    if (job) {
+        forget_short(job);
         g_clear_pointer(&job->writer, record_close);
+    }
     *ret_refused = TRUE;
     if (has_begun(id))
         g_warning("Job %" G_GUINT64_FORMAT

@@ -137,8 +137,13 @@ RecordWriter *record_open(guint64 id, GError **error)
 
     writer->path = path_job(id, "record");
     writer->fd = open(writer->path, O_RDWR | O_CREAT | HOW, 0600);
-    if (writer->fd < 0 && is_unwritable(errno))
+    if (writer->fd < 0 && is_unwritable(errno)) {
+        int unwritable = errno;
+
         writer->fd = open(writer->path, O_RDONLY | HOW);
+        if (writer->fd < 0 && errno == ENOENT) /* the job is there, its record was to begin */
+            errno = unwritable;
+    }
     if (writer->fd < 0 && errno == ENOENT) {
         g_set_error(error, TU_ERROR, TU_ERROR_NO_SUCH_JOB, "There is no job %" G_GUINT64_FORMAT,
                     id);
