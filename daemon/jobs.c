@@ -181,18 +181,22 @@ static void tell_standstill(Job *job)
     job->stop_told = still;
 }
 
-/* A request whose daemon died before systemd had heard of it: no worker will come by itself, and a
- * server with an unfinished job would wait for it for ever. Tried once by each daemon. */
+/* A request, or the wish to go on, whose daemon died before systemd had heard of it: no worker will
+ * come by itself, and a server with an unfinished job would wait for it for ever. Tried once by each
+ * daemon. */
 static void start_forgotten(Job *job)
 {
     const char *state = unit_watch_state(job->unit);
+    gboolean retry = request_wants_retry(job->id);
 
     if (job->start || job->start_asked || !job->request || !job->summary || job->summary->damaged ||
-        job->summary->starts > 0 || !g_str_equal(state, "inactive"))
+        (job->summary->starts > 0 && !retry) ||
+        !(g_str_equal(state, "inactive") || (retry && g_str_equal(state, "failed"))))
         return;
     log_line(LOG_NOTICE, &(LogFields){ .server = server_name(job), .job = job->id },
-             "Job %" G_GUINT64_FORMAT " was asked for and never begun; it begins now", job->id);
-    start_worker(job, NULL, FALSE);
+             "Job %" G_GUINT64_FORMAT " was asked %s; it %s now", job->id,
+             retry ? "to go on and did not" : "for and never begun", retry ? "goes on" : "begins");
+    start_worker(job, NULL, retry);
 }
 
 static void mark(Job *job)

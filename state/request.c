@@ -120,7 +120,10 @@ static gboolean allocate(guint64 *ret, GError **error)
             return FALSE;
         if (mkdir(directory, 0700) == 0) {
             *ret = id;
-            return directory_sync(jobs, error);
+            if (directory_sync(jobs, error))
+                return TRUE;
+            rmdir(directory);
+            return FALSE;
         }
         if (errno != EEXIST)
             return tu_error_errno(error, errno, "Cannot create directory %s", directory);
@@ -304,9 +307,16 @@ static gboolean is_wished(guint64 id, const char *name)
     return g_file_test(path, G_FILE_TEST_EXISTS);
 }
 
+/* Where only the sync of the directory failed, the worker has seen the file and cancels; and a power
+ * cut that lost it would undo the job all the same. */
 gboolean request_cancel(guint64 id, guint32 uid, GError **error)
 {
-    return wish(id, "cancel", uid, error);
+    g_autoptr(GError) problem = NULL;
+
+    if (wish(id, "cancel", uid, &problem) || request_is_cancelled(id))
+        return TRUE;
+    g_propagate_error(error, g_steal_pointer(&problem));
+    return FALSE;
 }
 
 gboolean request_is_cancelled(guint64 id)
@@ -314,9 +324,15 @@ gboolean request_is_cancelled(guint64 id)
     return is_wished(id, "cancel");
 }
 
+/* What was refused must not begin at the next boot. */
 gboolean request_retry(guint64 id, guint32 uid, GError **error)
 {
-    return wish(id, "retry", uid, error);
+    g_autofree char *path = path_job(id, "retry");
+
+    if (wish(id, "retry", uid, error))
+        return TRUE;
+    unlink(path);
+    return FALSE;
 }
 
 gboolean request_wants_retry(guint64 id)
