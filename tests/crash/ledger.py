@@ -1,7 +1,8 @@
 """What the clients of one server were promised, held against what its databases hold.
 
 A row that was acknowledged by the old release is in the old databases for good, and in the new ones after an upgrade. A row
-that was acknowledged by the new release is there until a rollback is asked for, which says that it loses it.
+that was acknowledged by the new release is there until a rollback is asked for, which says that it loses it; and a rollback of
+that rollback loses what the old one acknowledged in between.
 """
 
 import re
@@ -17,11 +18,14 @@ TROUBLES = ("refused", "reset", "silent", "cut", "error")
 
 
 class Ledger:
-    def __init__(self, world, server, port, dsn, old, new, clients=4):
+    def __init__(self, world, server, port, dsn, old, new, clients=4, forward=lambda: 0):
+        """FORWARD: how many rollbacks from the old release to the new one came to their commit."""
         self.world, self.server, self.port, self.dsn = world, server, port, dsn
         self.old, self.new = old, new
         self.seqs = [0] * clients
         self.kept, self.fresh = set(), set()  # acknowledged by the old release, by the new one
+        self.between = set()                  # of the kept ones: those since the new one served last
+        self.forward, self.gone_forward = forward, 0
         self.given_up = []                    # how many rows each rollback lost
         self.troubles = dict.fromkeys(TROUBLES, 0)
         self.refused = []                     # (when, words)
@@ -51,6 +55,8 @@ class Ledger:
 
     def read(self, process):
         for line in process.stdout:
+            if not line.endswith("\n"):  # of a writer that was killed in the middle of a word
+                break
             kind, *words = line.split()
             with self.lock:
                 if kind in TROUBLES:
@@ -65,9 +71,13 @@ class Ledger:
         self.acknowledged += 1
         self.seqs[row[0] - 1] = row[1]
         if release.startswith(self.old):
+            if self.fresh:
+                self.between = set()
             self.forget_fresh()
             self.kept.add(row)
+            self.between.add(row)
         elif release.startswith(self.new):
+            self.forget_between()
             self.fresh.add(row)
         else:
             self.problems.append(f"a row was acknowledged by release {release}")
@@ -82,6 +92,15 @@ class Ledger:
         if self.fresh:
             self.given_up.append(len(self.fresh))
             self.fresh = set()
+
+    def forget_between(self):
+        """The new release serves again: after an upgrade it has every row, after a rollback none of those in between."""
+        now = self.forward() if self.between else self.gone_forward
+        if now > self.gone_forward:
+            self.given_up.append(len(self.between))
+            self.kept -= self.between
+            self.gone_forward = now
+        self.between = set()
 
     # Holding it against the databases
 
@@ -103,6 +122,10 @@ class Ledger:
             return None
         release, rows = seen
         promised = kept | fresh if release.startswith(self.new) else kept
+        if release.startswith(self.new):
+            with self.lock:
+                self.forget_between()
+                promised &= self.kept | self.fresh
         missing = promised - rows
         check(not missing, f"{self.server}: {len(missing)} of {len(promised)} rows that were acknowledged are not in {release}: "
                            f"{sorted(missing)[:5]}")

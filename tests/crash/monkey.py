@@ -71,7 +71,8 @@ class Monkey:
         self.world, self.random = world, random.Random(seed)
         self.began = time.monotonic()
         self.end = self.began + seconds
-        self.ledgers = {server: Ledger(world, server, port, DSN, RELEASES[old], RELEASES[new])
+        self.ledgers = {server: Ledger(world, server, port, DSN, RELEASES[old], RELEASES[new],
+                                       forward=lambda server=server: self.rolled_forward(server))
                         for server, (port, old, new) in SERVERS.items()}
         self.holds, self.stopped = {}, {}  # server, unit → when the administrator comes back to it
         self.asked = []                    # (words, process)
@@ -235,6 +236,16 @@ class Monkey:
                 # A retry writes behind the end.
                 found[int(place.name)] = (re.search(r"^Server=(.*)$", request, re.M)[1],
                                           re.search(r"^Kind=(.*)$", request, re.M)[1], ended[1] if ended else None)
+        return found
+
+    def rolled_forward(self, server):
+        """How many rollbacks to the new release, of one to the old release that is, came to their commit."""
+        found = 0
+        for place in (self.world.root / STATE.lstrip("/") / "jobs").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                request = (place / "request").read_text()
+                found += (f"\nTo={SERVERS[server][2]}\n" in request and "\nKind=rollback\n" in request
+                          and " begin commit " in (place / "record").read_text())
         return found
 
     def backing(self, server):
