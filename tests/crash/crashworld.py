@@ -23,8 +23,8 @@ from harness import check, equal, run, say, skip, tally  # noqa: E402
 from lane import CRASH, DATABASE, PATIENCE, STATE, Lane  # noqa: E402
 from world import ADMIN, HOMES, PORT, RELEASES, World, store  # noqa: E402
 
-__all__ = ["ADMIN", "BusError", "CrashWorld", "DATABASE", "Failed", "HOMES", "LONG", "PORT", "STATE", "Tally", "check", "equal",
-           "options", "roots", "run", "say", "skip", "store", "wait_until"]
+__all__ = ["ADMIN", "BusError", "CRASH", "CrashWorld", "DATABASE", "Failed", "HOMES", "LIBRARY", "LONG", "PORT", "STATE", "Tally", "check",
+           "equal", "options", "roots", "run", "say", "skip", "store", "wait_until"]
 
 LONG = os.environ.get("TU_LONG") == "1"
 LANES = int(os.environ.get("TU_LANES", "4"))
@@ -172,7 +172,25 @@ class CrashWorld(World):
         for line in self.run("pgrep", "-x", "upgrade-job", check=False).out.split():
             self.run("kill", "-CONT", line, check=False)
 
+    # Points, of the worker of a lane or of who else has the library in its unit under a name
+
+    def arm(self, name, at=None, match="nowhere", when="before", action="kill", times=1, errno=0):
+        place = f"AT={at}" if at else f"MATCH={match}"
+        self.write(f"{CRASH}/{name}/control", f"{place}\nWHEN={when}\nACTION={action}\nTIMES={times}\nERRNO={errno}\n")
+
+    def shots(self, name):
+        return self.lines(f"{CRASH}/{name}/fired")
+
+    def points(self, name):
+        return [tuple(line.split(" ", 1)) for line in self.lines(f"{CRASH}/{name}/log")]
+
     # Looking
+
+    def lines(self, path):
+        try:
+            return self.read(path).splitlines()
+        except FileNotFoundError:
+            return []
 
     def jobs_on_disk(self):
         return [int(name) for name in os.listdir(f"/proc/{self.pid}/root{STATE}/jobs") if name.isdigit()] \

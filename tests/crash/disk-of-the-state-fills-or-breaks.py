@@ -2,29 +2,22 @@
 serves at once, the job tells why, and after the administrator's fsck and reboot nothing is left to do."""
 
 import os
-import shutil
 
-from badworld import STATE, BadWorld, check, equal, run, say, wait_until
-from crashworld import roots, skip
-from disk import Disks, command, why_not
+from crashworld import STATE, check, equal, run, say, skip, wait_until
+from disk import command, why_not
+from diskworld import DiskWorld
 
 
-class DiskWorld(BadWorld):
+class StateWorld(DiskWorld):
     """The state on an ext4 of its own, which goes read-only at its first error, as distributions have it."""
 
     def __init__(self, name):
-        super().__init__(name)
-        self.disks = None
+        super().__init__(name, "ext4", {"state": [STATE]})
 
     def boot(self, wait=True):
-        if not self.disks:
-            # Named as a machine's own files are, so that the next test removes what a killed one left.
-            self.place = roots.CACHE / "run" / f"tu-disks-{os.getpid()}"
-            self.place.mkdir(parents=True)
-            self.disks = Disks(self.place, "ext4", self.root, {"state": [STATE]})
-            self.mount_strictly()
-            self.nspawn_options = self.disks.binds
-        return super().boot(wait)
+        super().boot(wait)
+        self.mount_strictly()
+        return self
 
     @property
     def disk(self):
@@ -46,14 +39,7 @@ class DiskWorld(BadWorld):
         done = os.waitstatus_to_exitcode(os.system(f"e2fsck -fy {self.disk.image} >/dev/null 2>&1"))
         check(done in (0, 1), f"e2fsck ended with {done}")
         self.disk.mount()
-        self.mount_strictly()
         self.boot()
-
-    def __exit__(self, *error):
-        super().__exit__(*error)
-        if self.disks:
-            self.disks.close()
-            shutil.rmtree(self.place, ignore_errors=True)
 
 
 def under_way(world):
@@ -61,7 +47,7 @@ def under_way(world):
     clients = world.start_clients(3, patience=90)
     world.settle(clients)
     gate = world.gate("tt70", "ttMigrate -r at=50")
-    number = world.upgrade()
+    number = world.lanes[0].number = world.upgrade()
     gate.wait()
     return clients, gate, number
 
@@ -82,7 +68,7 @@ def full(world):
                "the job to be undone")
     world.settle(clients)
     world.shell(f"rm {STATE}/filler*")
-    equal(world.wait_record(number, 60), "failed", "the result on a full disk")
+    equal(world.lanes[0].wait_record(60), "failed", "the result on a full disk")
     message = world.job(number)["Error"][1]
     say(f"  full: {message}")
     check("No space left" in message and STATE in message, f"the error: {message}")
@@ -101,7 +87,7 @@ def read_only(world):
     answer = world.ttclient()
     check("6.0.8" in answer.out + answer.err, f"a new client was not served by 6.0: {answer}")
     world.repair_disk()
-    equal(world.wait_record(number, 120), "failed", "the result after the reboot")
+    equal(world.lanes[0].wait_record(120), "failed", "the result after the reboot")
     say(f"  read-only: {world.job(number)['Error'][1]}")
     wait_until(lambda: world.ttclient("--sql", "select count(*) from items", check=False).status == 0, 60, "6.0 to answer")
     world.must_serve("tt60")
@@ -120,4 +106,4 @@ def test(world):
 reason = why_not("ext4")
 if reason:
     skip(reason)
-run(test, machine=DiskWorld)
+run(test, machine=StateWorld)

@@ -34,22 +34,23 @@ class Lane:
 
     # Points
 
-    def arm(self, at=None, match=None, when="before", action="kill", times=1):
-        lines = [f"AT={at}" if at else f"MATCH={match}", f"WHEN={when}", f"ACTION={action}", f"TIMES={times}"]
-        self.world.write(f"{CRASH}/{self.server}/control", "\n".join(lines) + "\n")
+    def arm(self, at=None, match=None, when="before", action="kill", times=1, errno=0):
+        """The worker dies or stops TIMES times at the point (point.c); or so many calls of it fail with ERRNO from there on."""
+        self.world.arm(self.server, at=at, match=match, when=when, action=action, times=times, errno=errno)
+
+    def disarm(self):
+        """Nothing fails any more."""
+        self.world.run("rm", "-f", f"{CRASH}/{self.server}/control")
 
     def shots(self):
-        return self.lines(f"{CRASH}/{self.server}/fired")
+        return self.world.shots(self.server)
 
     def points(self):
         """Every point of the job that just ran: [(name, what)]."""
-        return [tuple(line.split(" ", 1)) for line in self.lines(f"{CRASH}/{self.server}/log")]
+        return self.world.points(self.server)
 
     def lines(self, path):
-        try:
-            return self.world.read(path).splitlines()
-        except FileNotFoundError:
-            return []
+        return self.world.lines(path)
 
     # Clients
 

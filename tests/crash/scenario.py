@@ -13,6 +13,10 @@ from crashworld import DATABASE, BusError, Failed, check
 from sweep import must_hold, wave
 
 
+class Refused(Failed):
+    """What was asked for never began."""
+
+
 @dataclass(frozen=True)
 class Scenario:
     name: str
@@ -22,11 +26,18 @@ class Scenario:
     release: str     # which serves in the end: "old" or "new"
     end: str         # what tests/tally calls this end
     prepare: Callable = lambda lane: None
-    then: Callable = lambda lane: None
+    then: Callable = None  # what is done while it runs, and waits for its step
     since: tuple = None  # the record's (event, step) from which on its points are its own
     loses: bool = False  # rows since the switch, knowingly
     goes_on: bool = False  # with the job of its beginning
     destroys: bool = False  # the old database, as was asked
+    decides: str = None  # the call (a pattern) whose sync decides that it ends so also where the host goes down; None: all do
+
+    def take_up(self, lane):
+        """Before it asks: the lane's job, where it goes on with that of its beginning."""
+        if self.goes_on:
+            lane.number = next(job for job, owner in lane.world.jobs.items() if owner == (lane.server, self.beginning))
+            lane.length = len(lane.record_lines())
 
     def call(self, lane):
         """Asks and hears the answer."""
@@ -34,7 +45,7 @@ class Scenario:
         try:
             answer = lane.world.bus.call(path, interface, method, *words, timeout=120)
         except BusError as error:
-            raise Failed(f"{method} was refused: {error}") from None
+            raise Refused(f"{method} was refused: {error}") from None
         lane.number = answer[0] if answer else lane.number
 
     def call_unheard(self, lane, known):
@@ -76,16 +87,18 @@ def cancel(lane):
     lane.world.bus.job(lane.number, "Cancel", "a{sv}", *options())
 
 
+RENAME = r"^rename \S+/servers/"
+
 SCENARIOS = {one.name: one for one in [
-    Scenario("upgrade", "begin", upgrade, "done", "new", "done"),
+    Scenario("upgrade", "begin", upgrade, "done", "new", "done", decides=RENAME),
     Scenario("undo", "begin", upgrade, "failed", "old", "undone", prepare=fail_import, since=("fail", "import")),
     # Of itself; what makes it fail comes from outside.
     Scenario("undo-as-it-is", "begin", upgrade, "failed", "old", "undone"),
     Scenario("cancel", "begin", upgrade, "cancelled", "old", "cancelled", prepare=slow_import, then=cancel,
-             since=("begin", "import")),
-    Scenario("rollback", "upgraded", rollback, "done", "old", "back", loses=True),
+             since=("begin", "import"), decides="^record fail import"),
+    Scenario("rollback", "upgraded", rollback, "done", "old", "back", loses=True, decides=RENAME),
     Scenario("retry", "attention", retry, "done", "new", "done", goes_on=True),
-    Scenario("clean", "upgraded", clean, "done", "new", "done", destroys=True),
+    Scenario("clean", "upgraded", clean, "done", "new", "done", destroys=True, decides="^record end commit"),
 ]}
 
 

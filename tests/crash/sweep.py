@@ -3,6 +3,7 @@
 import os
 import re
 import time
+from dataclasses import replace
 
 from crashworld import LONG, Failed, Tally, check, say, wait_until
 
@@ -77,9 +78,10 @@ class Run:
         self.variant, self.result, self.hit, self.failure = variant, None, False, None
 
 
-def wave(world, scenario, rows, act=None, rebooted=False, resets=0):
+def wave(world, scenario, rows, act=None, rebooted=False, resets=0, idle="kill"):
     """One job in each lane of ROWS ({lane: (point, when, what) or None}), which is killed at its point; with ACT it is stopped
-    there instead, and ACT(runs) is called once all are. {lane: Run}; compared with references() where there are some."""
+    there instead, and ACT(runs) is called once all are. {lane: Run}; compared with references() where there are some. IDLE: for
+    which action the points of an undisturbed one are counted."""
     runs = {lane: Run(variant) for lane, variant in rows.items()}
     known = set(world.jobs_on_disk())
 
@@ -93,15 +95,12 @@ def wave(world, scenario, rows, act=None, rebooted=False, resets=0):
         world.each(attempt, list(rows))
 
     for lane, variant in rows.items():
-        if scenario.goes_on:
-            lane.number = next(job for job, (owner, name) in world.jobs.items()
-                               if (owner, name) == (lane.server, scenario.beginning))
-            lane.length = len(lane.record_lines())
+        scenario.take_up(lane)
         scenario.prepare(lane)
         if variant:
             lane.arm(at=variant[0], when=variant[1], action="stop" if act else "kill")
         else:
-            lane.arm(match="nowhere")
+            lane.arm(action=idle)
         lane.start_clients()
 
     def ask(lane):
@@ -110,7 +109,8 @@ def wave(world, scenario, rows, act=None, rebooted=False, resets=0):
             scenario.call_unheard(lane, known)
         else:
             scenario.call(lane)
-        scenario.then(lane)
+        if scenario.then:
+            scenario.then(lane)
 
     def end(lane):
         runs[lane].result = lane.wait_record()
@@ -131,16 +131,28 @@ def wave(world, scenario, rows, act=None, rebooted=False, resets=0):
     return runs
 
 
+def expected(world, scenario, lane, result):
+    """(the scenario, what lies about in its lane) for a job with this RESULT: one that did not come to its own was undone."""
+    beginning, reference = world.beginnings[scenario.beginning], world.references[scenario.name][lane.server]
+    if result == scenario.result:
+        return scenario, reference
+    own = {line for line in reference if re.match(r"(state|run) (\./)?jobs?/N(/(request|record|cancel))?$", line)}
+    # A beginning has nothing in /run, whatever led to it.
+    before = {line for line in beginning.look[lane.server] if not line.startswith("run ")}
+    return replace(scenario, release=beginning.serving, loses=False, destroys=False), before | own
+
+
 def must_hold(runs):
     for lane, run in runs.items():
         check(not run.failure, f"{lane.server}: {run.failure}")
 
 
-def count_points(world, scenario):
-    """The points of an undisturbed job, which is run in every lane, and what it leaves as the reference for its scenario."""
+def count_points(world, scenario, action="kill"):
+    """The points for ACTION of an undisturbed job, which is run in every lane, and what it leaves as the reference for its
+    scenario."""
     world.restore(scenario.beginning)
     began = time.monotonic()
-    must_hold(wave(world, scenario, {lane: None for lane in world.lanes}))
+    must_hold(wave(world, scenario, {lane: None for lane in world.lanes}, idle=action))
     took = time.monotonic() - began
     # Units of a job are gone a moment after its end.
     found = wait_until(lambda: world.look_without_units(), 10, f"the units of an undisturbed {scenario.name} to be gone", 0.2)
