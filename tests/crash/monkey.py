@@ -95,6 +95,9 @@ class Monkey:
                 self.log(f"    {what}: exit {process.returncode}", (out + err).strip().replace("\n", " | ")[:200])
                 self.asked.remove((what, process))
                 self.world.processes.remove(process)
+                # Who is told to try again, or is told nothing, does: what he holds is his to open.
+                if what.startswith("Resume ") and re.search(r"[Tt]ry again|works on server|reset by peer|disconnected", out + err):
+                    self.holds[what.split()[1]] = time.monotonic() + 1
 
     def call(self, server, method, signature="a{sv}", *words):
         self.ask(f"{method} {server}", "busctl", "--timeout=60", "call", "org.timesten.Upgrade1",
@@ -307,6 +310,7 @@ class Monkey:
             check(time.monotonic() < began + CALM, f"left to itself for {CALM} s: {why}")
             time.sleep(0.3)
             self.answers()
+            self.come_back()
             try:
                 why = self.trouble()
             except Exception as error:  # a bus that is not up again yet
