@@ -18,6 +18,7 @@ typedef struct {
     gboolean compat;     /* the main daemon was started with -insecure-backwards-compat */
     guint16 static_port; /* 0: dynamic */
     int stopping;        /* atomic */
+    int transmitters;    /* that run; atomic */
 } Agent;
 
 typedef struct {
@@ -34,6 +35,8 @@ typedef struct {
 gpointer transmitter_run(gpointer data); /* takes a Transmitter */
 gpointer receiver_run(gpointer data);    /* takes a Receiver */
 
+/* The options of a link to another agent: a network that is cut ends it. */
+void agent_set_link(const Agent *agent, int fd);
 gboolean agent_is_stopping(Agent *agent);
 /* A connection to the data store as ttStatus lists it. */
 Session *agent_connect(Agent *agent, const char *name, GError **error);

@@ -76,8 +76,8 @@ static gboolean note_firing(const char *home, const char *line, const char *coun
 /* Lines that a process looks for while it runs must not be used up by its start. */
 static gboolean is_for_later(GHashTable *found)
 {
-    static const char *const later[] = { "refuse", "never-answer", "garbage", "hang-up",
-                                         "ignore-stop", "stall", "skip" };
+    static const char *const later[] = { "refuse",      "never-answer", "garbage", "hang-up",
+                                         "ignore-stop", "stall",        "skip",    "lose-ack" };
 
     for (guint i = 0; i < G_N_ELEMENTS(later); i++) {
         if (g_hash_table_contains(found, later[i]))

@@ -87,7 +87,7 @@ tear_down() {
 
 start() {
     expect 0 "$1/bin/ttDaemonAdmin" -start
-    within 10 listens "$1"
+    within 60 listens "$1"
 }
 
 fault() {

@@ -20,6 +20,8 @@
 #include "scheme.h"
 #include "store.h"
 
+#define STOP_PATIENCE_MS 5000
+
 static GMutex connecting; /* getpwuid() has one buffer for all */
 
 gboolean agent_is_stopping(Agent *agent)
@@ -101,10 +103,9 @@ static gboolean announce(const Agent *agent, Session *session, guint16 port, gbo
     return reply != NULL;
 }
 
-static GPtrArray *start_transmitters(Agent *agent, sqlite3 *database)
+static void start_transmitters(Agent *agent, sqlite3 *database)
 {
     g_autoptr(GPtrArray) peers = replica_peers(database);
-    GPtrArray *threads = g_ptr_array_new();
 
     for (guint i = 0; i < peers->len; i++) {
         const Peer *peer = peers->pdata[i];
@@ -116,20 +117,37 @@ static GPtrArray *start_transmitters(Agent *agent, sqlite3 *database)
         transmitter->agent = agent;
         transmitter->name = g_strdup(peer->name);
         transmitter->host = g_strdup(peer->host);
-        g_ptr_array_add(threads, g_thread_new("transmitter", transmitter_run, transmitter));
+        g_atomic_int_inc(&agent->transmitters);
+        g_thread_unref(g_thread_new("transmitter", transmitter_run, transmitter));
     }
-    return threads;
+}
+
+void agent_set_link(const Agent *agent, int fd)
+{
+    unsigned patience =
+        (unsigned)(1000 * tune_get(agent->instance->home, "replication-link-seconds", 10));
+    const struct {
+        int level;
+        int name;
+        int value;
+    } options[] = { { IPPROTO_TCP, TCP_NODELAY, 1 },
+                    { SOL_SOCKET, SO_KEEPALIVE, 1 },
+                    { IPPROTO_TCP, TCP_KEEPIDLE, 5 },
+                    { IPPROTO_TCP, TCP_KEEPINTVL, 5 },
+                    { IPPROTO_TCP, TCP_USER_TIMEOUT, (int)patience } };
+
+    for (guint i = 0; i < G_N_ELEMENTS(options); i++)
+        setsockopt(fd, options[i].level, options[i].name, &options[i].value, sizeof(int));
 }
 
 static void accept_peer(Agent *agent, int listener)
 {
     int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-    int one = 1;
     Receiver *receiver;
 
     if (fd < 0)
         return;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    agent_set_link(agent, fd);
     receiver = g_new0(Receiver, 1);
     receiver->agent = agent;
     receiver->wire = wire_new(fd);
@@ -160,7 +178,6 @@ static int run(Agent *agent, Wire *orders)
     g_autoptr(Session) session = agent_connect(agent, "REPLISTENER", &error);
     g_autoptr(Session) hold = session ? agent_connect(agent, "REPHOLD", &error) : NULL;
     g_autoptr(Session) force = hold ? agent_connect(agent, "LOGFORCE", &error) : NULL;
-    g_autoptr(GPtrArray) threads = NULL;
     sqlite3 *database = session ? session_database(session) : NULL;
     gboolean ordered;
     int listener;
@@ -183,13 +200,14 @@ static int run(Agent *agent, Wire *orders)
     }
     instance_log(agent->instance, "Info", "replication agent of %s listens on port %u", agent->path,
                  port_of(listener));
-    threads = start_transmitters(agent, database);
+    start_transmitters(agent, database);
     ordered = serve(agent, listener, orders, session);
     if (!ordered)
         _exit(1);
     g_atomic_int_set(&agent->stopping, 1);
-    for (guint i = 0; i < threads->len; i++)
-        g_thread_join(threads->pdata[i]);
+    /* One that is stuck in a dead network is left behind: it has nothing that is not kept. */
+    for (guint i = 0; i < STOP_PATIENCE_MS / 10 && g_atomic_int_get(&agent->transmitters) > 0; i++)
+        g_usleep(10000);
     instance_log(agent->instance, "Info", "replication agent of %s stopped", agent->path);
     return 0;
 }

@@ -2,6 +2,7 @@
  * arrived. It sends nothing that is not on the disk here, and calls nothing arrived that is not on
  * the disk there: so no power cut on either side makes the numbering lie.
  */
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 
 #define BATCH_RECORDS 128
 #define BATCH_BYTES   (4 << 20)
+#define PONG_MS       10000
 #define IDLE_MS       3000 /* a silent peer is asked whether it is there */
 
 typedef struct {
@@ -134,6 +136,7 @@ static gboolean connect_peer(Work *work, const Peer *peer)
 
         return hang_up(work, why);
     }
+    agent_set_link(work->self->agent, work->wire->fd);
     return greet(work, peer);
 }
 
@@ -162,15 +165,17 @@ static gboolean confirm(Work *work, gint64 place, GError **error)
 }
 
 /* The answer may take as long as the peer needs for its part of the work. */
-static gboolean take_answer(Work *work, const char *verb, gint64 *ret_place)
+static gboolean take_answer(Work *work, const char *verb, gint64 patience_ms, gint64 *ret_place)
 {
-    gint64 limit = g_get_monotonic_time() + AGENT_PATIENCE_MS * 1000LL;
+    gint64 limit = g_get_monotonic_time() + patience_ms * 1000;
     g_autofree char *line = NULL;
     g_autoptr(Message) message = NULL;
 
     while (!wire_pending(work->wire, 100)) {
-        if (agent_is_stopping(work->self->agent) || g_get_monotonic_time() > limit)
+        if (agent_is_stopping(work->self->agent))
             return hang_up(work, NULL);
+        if (g_get_monotonic_time() > limit)
+            return hang_up(work, "the peer's agent does not answer");
     }
     line = wire_receive(work->wire, 10000);
     message = line ? message_parse(line) : NULL;
@@ -217,7 +222,11 @@ static gboolean send_batch(Work *work)
         return FALSE;
     if (!sent || !wire_send(work->wire, "FLUSH"))
         return hang_up(work, "the connection ended");
-    if (!take_answer(work, "ACK", &place) || !transact(work, confirm, place))
+    if (!take_answer(work, "ACK", AGENT_PATIENCE_MS, &place))
+        return FALSE;
+    if (fault_now(work->self->agent->instance->home, "timestenrepd", "lose-ack"))
+        raise(SIGKILL);
+    if (!transact(work, confirm, place))
         return FALSE;
     work->sent = MAX(work->sent, place);
     work->idle_since = g_get_monotonic_time();
@@ -231,7 +240,7 @@ static gboolean is_there(Work *work)
     if (g_get_monotonic_time() - work->idle_since < IDLE_MS * 1000LL)
         return TRUE;
     work->idle_since = g_get_monotonic_time();
-    return wire_send(work->wire, "PING") ? take_answer(work, "PONG", NULL)
+    return wire_send(work->wire, "PING") ? take_answer(work, "PONG", PONG_MS, NULL)
                                          : hang_up(work, "the connection ended");
 }
 
@@ -279,6 +288,7 @@ gpointer transmitter_run(gpointer data)
 
     if (!work.session) {
         instance_log(agent->instance, "Err", "replication to %s: %s", self->name, error->message);
+        g_atomic_int_dec_and_test(&agent->transmitters);
         return NULL;
     }
     work.database = session_database(work.session);
@@ -291,5 +301,6 @@ gpointer transmitter_run(gpointer data)
     close(work.log);
     session_close(work.session);
     g_free(work.said);
+    g_atomic_int_dec_and_test(&agent->transmitters);
     return NULL;
 }
