@@ -1,4 +1,4 @@
-/* The questions and orders of a job that need no transient unit: units of systemd, and the keeper.
+/* The questions and orders of a job that run nothing: units of systemd, and the keeper.
  * Each may be asked twice, so a lost connection or a killed keeper is no failure. Called by steps
  * through runner.h.
  */
@@ -8,6 +8,7 @@
 #include "common/text.h"
 #include "port/keeper.h"
 #include "systemd/log.h"
+#include "systemd/transient.h"
 
 #include <unistd.h>
 
@@ -61,6 +62,11 @@ static UnitCall *ask_reload(Job *job, gint verb, const char *unit, Answer *answe
 static UnitCall *ask_state(Job *job, gint verb, const char *unit, Answer *answer)
 {
     return unit_read(job->bus, unit, on_state_read, answer);
+}
+
+static UnitCall *ask_forget(Job *job, gint verb, const char *pattern, Answer *answer)
+{
+    return transient_forget_surely(job->bus, pattern, on_job_done, answer);
 }
 
 /* Asks and waits; asks again after a lost connection. All questions may be asked twice. */
@@ -134,6 +140,30 @@ gboolean run_daemon_reload(Job *job, GError **error)
 char *run_unit_state(Job *job, const char *unit, GError **error)
 {
     return ask(job, ask_state, 0, unit, error);
+}
+
+static void forget(Job *job, const char *pattern)
+{
+    g_autoptr(GError) problem = NULL;
+
+    g_free(ask(job, ask_forget, 0, pattern, &problem));
+    if (problem && !job->stopping)
+        g_message("%s, ignoring", problem->message);
+}
+
+void run_forget_short(Job *job, const Side *side)
+{
+    g_autofree char *pattern =
+        g_strdup_printf("timesten-util-%s-%s-*", job->tag, side->config->name);
+
+    forget(job, pattern);
+}
+
+void run_forget_all(Job *job)
+{
+    g_autofree char *pattern = g_strdup_printf("timesten-util-%s-*", job->tag);
+
+    forget(job, pattern);
 }
 
 gboolean run_keeper(Job *job, GError **error, const char *format, ...)

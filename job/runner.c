@@ -423,15 +423,6 @@ gboolean run_forget(Job *job, const char *step, const char *dsn, GError **error)
     return FALSE;
 }
 
-static void forget(Job *job, const char *pattern)
-{
-    transient_forget_all(job->bus, pattern);
-    /* Answers come in order: with the first one the list is here and the orders are out, with the
-     * second one systemd has them. A connection closed before would take them along. */
-    for (guint i = 0; i < 2; i++)
-        g_free(run_unit_state(job, TU_SLICE, NULL));
-}
-
 /* NAME.NUMBER.out, as run_short() names them; the migrations' outputs have no number. */
 static gboolean is_short_output(const char *name)
 {
@@ -455,19 +446,4 @@ void run_forget_outputs(Job *job)
         if (is_short_output(name))
             unlink(path);
     }
-}
-
-void run_forget_short(Job *job, const Side *side)
-{
-    g_autofree char *pattern =
-        g_strdup_printf("timesten-util-%s-%s-*", job->tag, side->config->name);
-
-    forget(job, pattern);
-}
-
-void run_forget_all(Job *job)
-{
-    g_autofree char *pattern = g_strdup_printf("timesten-util-%s-*", job->tag);
-
-    forget(job, pattern);
 }

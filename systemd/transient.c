@@ -414,20 +414,37 @@ void transient_forget(sd_bus *bus, const char *unit)
                              NULL, NULL, "s", unit);
 }
 
-static int on_list(sd_bus_message *m, void *data, sd_bus_error *ret_error)
+static int on_heard(sd_bus_message *m, void *data, sd_bus_error *ret_error)
 {
-    sd_bus *bus = sd_bus_message_get_bus(m);
+    UnitCall *call = data;
+    g_autoptr(GError) error = NULL;
+
+    if (unit_answer_failed(m, "forget", call->unit, &error))
+        call->job_done(NULL, error, call->data);
+    else
+        call->job_done("done", NULL, call->data);
+    return 0;
+}
+
+static gboolean forget_listed(sd_bus_message *m)
+{
     const char *unit;
 
-    if (sd_bus_message_get_error(m) ||
-        sd_bus_message_enter_container(m, SD_BUS_TYPE_ARRAY, "(ssssssouso)") < 0)
-        return 0;
+    if (sd_bus_message_enter_container(m, SD_BUS_TYPE_ARRAY, "(ssssssouso)") < 0)
+        return FALSE;
     while (sd_bus_message_enter_container(m, SD_BUS_TYPE_STRUCT, "ssssssouso") > 0) {
         if (sd_bus_message_read(m, "s", &unit) < 0 || sd_bus_message_skip(m, "sssssouso") < 0 ||
             sd_bus_message_exit_container(m) < 0)
-            return 0;
-        transient_forget(bus, unit);
+            return FALSE;
+        transient_forget(sd_bus_message_get_bus(m), unit);
     }
+    return TRUE;
+}
+
+static int on_list(sd_bus_message *m, void *data, sd_bus_error *ret_error)
+{
+    if (!sd_bus_message_get_error(m))
+        forget_listed(m);
     return 0;
 }
 
@@ -435,4 +452,49 @@ void transient_forget_all(sd_bus *bus, const char *pattern)
 {
     sd_bus_call_method_async(bus, NULL, PID1_NAME, PID1_PATH, PID1_INTERFACE, "ListUnitsByPatterns",
                              on_list, NULL, "asas", 0, 1, pattern);
+}
+
+/* Words are heard in order: the answer to this one tells that the others were heard. */
+static int ask_whether_heard(UnitCall *call)
+{
+    sd_bus_message *ping = NULL;
+    int r = sd_bus_message_new_method_call(call->bus, &ping, PID1_NAME, PID1_PATH,
+                                           "org.freedesktop.DBus.Peer", "Ping");
+
+    if (r >= 0)
+        r = unit_send(call, ping, on_heard);
+    sd_bus_message_unref(ping);
+    return r;
+}
+
+static int on_list_surely(sd_bus_message *m, void *data, sd_bus_error *ret_error)
+{
+    UnitCall *call = data;
+
+    if (sd_bus_message_get_error(m))
+        return on_heard(m, data, ret_error);
+    if (!forget_listed(m) || ask_whether_heard(call) < 0) {
+        g_autoptr(GError) error = g_error_new(
+            TU_ERROR, TU_ERROR_FAILED, "systemd's list of %s cannot be understood", call->unit);
+
+        call->job_done(NULL, error, call->data);
+    }
+    return 0;
+}
+
+UnitCall *transient_forget_surely(sd_bus *bus, const char *pattern, UnitJobDone done, gpointer data)
+{
+    g_autoptr(UnitCall) call = unit_call_new(bus, pattern, data);
+    sd_bus_message *m = NULL;
+    int r;
+
+    call->job_done = done;
+    r = sd_bus_message_new_method_call(bus, &m, PID1_NAME, PID1_PATH, PID1_INTERFACE,
+                                       "ListUnitsByPatterns");
+    if (r >= 0)
+        r = sd_bus_message_append(m, "asas", 0, 1, pattern);
+    if (r >= 0)
+        r = unit_send(call, m, on_list_surely);
+    sd_bus_message_unref(m);
+    return r < 0 ? NULL : g_steal_pointer(&call);
 }

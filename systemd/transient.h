@@ -46,5 +46,10 @@ void transient_forget(sd_bus *bus, const char *unit);
 /* transient_forget() for every unit that matches a pattern such as "timesten-util-7-*". */
 void transient_forget_all(sd_bus *bus, const char *pattern);
 
+/* The same, and DONE ("done") when systemd has heard of all. An error where the connection was lost
+ * before: then it may have heard of none, and must be asked again. */
+UnitCall *transient_forget_surely(sd_bus *bus, const char *pattern, UnitJobDone done,
+                                  gpointer data);
+
 /* "timesten-util-PART-PART….service", the parts escaped; g_free(). */
 char *transient_name(const char *first, ...) G_GNUC_NULL_TERMINATED;

@@ -1,17 +1,15 @@
 /* How the words of a command come to its program through a transient unit: what systemd would
  * expand or read back otherwise than it wrote it is carried by environment variables. */
 #include "systemd/transient.h"
+#include "tests/unit/systemd/pid1.h"
 
-#include <string.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 
 #define CARRIER LIBEXECDIR "/exec-arguments"
 
 /* systemd, as far as it listens: what one StartTransientUnit asked for. */
 typedef struct {
-    sd_event *event;
-    sd_bus *ours, *pid1;
+    Pid1 pid1;
     char *program;
     char **words, **environment;
 } Listener;
@@ -64,29 +62,9 @@ static int on_message(sd_bus_message *m, void *data, sd_bus_error *error)
     return 0;
 }
 
-static sd_bus *connect_end(Listener *listener, int fd, gboolean server)
-{
-    sd_bus *bus = NULL;
-
-    g_assert_cmpint(sd_bus_new(&bus), >=, 0);
-    g_assert_cmpint(sd_bus_set_fd(bus, fd, fd), >=, 0);
-    if (server) {
-        g_assert_cmpint(
-            sd_bus_set_server(bus, TRUE,
-                              SD_ID128_MAKE(1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1)),
-            >=, 0);
-        g_assert_cmpint(sd_bus_add_filter(bus, NULL, on_message, listener), >=, 0);
-    }
-    g_assert_cmpint(sd_bus_start(bus), >=, 0);
-    g_assert_cmpint(sd_bus_attach_event(bus, listener->event, SD_EVENT_PRIORITY_NORMAL), >=, 0);
-    return bus;
-}
-
 static void listener_clear(Listener *listener)
 {
-    sd_bus_close_unref(listener->ours);
-    sd_bus_close_unref(listener->pid1);
-    sd_event_unref(listener->event);
+    pid1_clear(&listener->pid1);
     g_free(listener->program);
     for (guint i = 0; listener->words && listener->words[i]; i++)
         free(listener->words[i]);
@@ -111,17 +89,12 @@ static void ask(Listener *listener, char **argv)
                            .environment = environment,
                            .output = "/dev/null" };
     g_autoptr(UnitCall) call = NULL;
-    int ends[2];
 
-    g_assert_cmpint(sd_event_new(&listener->event), >=, 0);
-    g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), ==,
-                    0);
-    listener->ours = connect_end(listener, ends[0], FALSE);
-    listener->pid1 = connect_end(listener, ends[1], TRUE);
-    call = transient_run(listener->ours, &spec, on_done, NULL);
+    pid1_connect(&listener->pid1, on_message, listener);
+    call = transient_run(listener->pid1.ours, &spec, on_done, NULL);
     g_assert_nonnull(call);
     while (!listener->program)
-        g_assert_cmpint(sd_event_run(listener->event, 60 * G_USEC_PER_SEC), >, 0);
+        g_assert_cmpint(sd_event_run(listener->pid1.event, 60 * G_USEC_PER_SEC), >, 0);
 }
 
 static void plain_words_stay_in_the_command_line(void)
