@@ -1,4 +1,4 @@
-/* ttctl upgrade, rollback, clean: begin a job and follow it. The job belongs to the service: it
+/* ttctl upgrade, rollback, clean, adopt: begin a job and follow it. The job belongs to the service: it
  * goes on whatever becomes of this process. */
 #include "ctl/change.h"
 #include "ctl/bus.h"
@@ -17,6 +17,8 @@ const ChangeKind change_rollback = { "rollback", "Rollback", "a rollback",
                                      "Let {server} go back from {from} to {to}?", "warning" };
 const ChangeKind change_clean = { "clean", "Clean", "a clean", "Remove all this for good?" };
 
+const ChangeKind change_adopt = { "adopt", "Adopt", "an adoption" };
+
 /* --- before it begins --------------------------------------------------------------------------
  */
 
@@ -25,7 +27,8 @@ static void explain_refusal(Session *session, const Change *change)
 {
     g_autoptr(GPtrArray) findings = NULL;
 
-    if (session->options->quiet || session->options->output != OUTPUT_TEXT)
+    if (session->options->quiet || session->options->output != OUTPUT_TEXT ||
+        change->kind == &change_adopt) /* of a server that is not there nothing can be asked */
         return;
     findings = check_ask(session, change, NULL);
     if (findings)
@@ -189,4 +192,15 @@ int rollback_run(Session *session, char **arguments, GError **error)
 int clean_run(Session *session, char **arguments, GError **error)
 {
     return change_run(session, &(Change){ &change_clean, arguments[0], NULL }, error);
+}
+
+int adopt_run(Session *session, char **arguments, GError **error)
+{
+    if (!session->options->instance) {
+        g_set_error(error, TU_ERROR, TU_ERROR_INVALID_OPTION,
+                    "Whose server is it? Give --instance=INSTANCE; ttctl list shows them");
+        return 1;
+    }
+    return change_run(
+        session, &(Change){ &change_adopt, arguments[0], session->options->instance }, error);
 }

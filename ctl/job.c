@@ -59,7 +59,7 @@ void job_report(Session *session, const Job *job)
     terminal_put(file, word_style(job->result), title);
     fputs(": ", file);
     terminal_paragraph(file, "", STYLE_PLAIN, outcome);
-    if (g_str_equal(job->kind, "clean")) {
+    if (g_str_equal(job->kind, "clean") || g_str_equal(job->kind, "adopt")) {
         fprintf(file, "  Took %s.\n", took);
     } else {
         fprintf(file, "  Release: %s %s %s\n", from ? from : job->from,

@@ -71,6 +71,13 @@ static gboolean take_limit(Options *options, GVariantDict *job, const OptionRow 
     return TRUE;
 }
 
+static gboolean take_instance(Options *options, GVariantDict *job, const OptionRow *row,
+                              const char *value, GError **error)
+{
+    options->instance = value;
+    return TRUE;
+}
+
 static gboolean is_word(const char *text)
 {
     return *text && g_utf8_validate(text, -1, NULL);
@@ -169,10 +176,16 @@ static const OptionRow rows[] = {
       FLAG(no_wait) },
     { "allow-data-loss", 0, VALUE_NONE, NULL, "Lose what was written since the switch (rollback)",
       GROUP_ROLLBACK, take_yes, 0, "allow-data-loss" },
-    { "databases", 0, VALUE_REQUIRED, "A,B", "Destroy these of the instance before (clean)",
-      GROUP_CLEAN, take_list, 0, "databases" },
+    { "databases", 0, VALUE_REQUIRED, "A,B", "Destroy these (clean), or manage these (adopt)",
+      GROUP_DATABASES, take_list, 0, "databases" },
     { "exports", 0, VALUE_OPTIONAL, "JOB", "Remove export files, of one job or of all (clean)",
       GROUP_CLEAN, take_exports, 0, "exports" },
+    { "instance", 0, VALUE_REQUIRED, "INSTANCE", "Whose server it is (adopt)", GROUP_ADOPT,
+      take_instance },
+    { "listen", 0, VALUE_REQUIRED, "ADDRESS", "Where it listens, if not as its file says (adopt)",
+      GROUP_ADOPT, take_word, 0, "listen" },
+    { "mode", 0, VALUE_REQUIRED, "MODE", "How it is reached later: relay, inherit (adopt)",
+      GROUP_ADOPT, take_word, 0, "mode" },
     { "dry-run", 0, VALUE_NONE, NULL, "Show what would be done, and change nothing", GROUP_CONFIRM,
       take_flag, FLAG(dry_run) },
     { "yes", 'y', VALUE_NONE, NULL, "Do not ask for confirmation", GROUP_CONFIRM, take_flag,

@@ -20,8 +20,10 @@ typedef enum {
     GROUP_FOLLOW = 1 << 4,   /* --follow */
     GROUP_CONFIRM = 1 << 5,  /* --yes, --dry-run */
     GROUP_ROLLBACK = 1 << 6, /* --allow-data-loss */
-    GROUP_CLEAN = 1 << 7,    /* --databases=, --exports */
-    N_GROUPS = 8,
+    GROUP_CLEAN = 1 << 7,    /* --exports */
+    GROUP_DATABASES = 1 << 8, /* --databases= */
+    GROUP_ADOPT = 1 << 9,    /* --instance=, --listen=, --mode= */
+    N_GROUPS = 10,
 } OptionGroup;
 
 typedef struct {
@@ -37,6 +39,7 @@ typedef struct {
     gboolean dry_run;
     gboolean help;
     gboolean version;
+    const char *instance;       /* whose server is adopted; NULL: not given */
     const char *limit;          /* of a hold, as written; NULL: not given */
     GVariant *job;              /* a{sv} as the verb's call takes it */
     guint groups;               /* of all options that were given */

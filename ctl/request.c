@@ -66,16 +66,21 @@ static int append_options(sd_bus_message *call, GVariant *options, const char *k
 static sd_bus_message *request_new(Session *session, const Change *change, const char *method,
                                    const char *target, const char *kind, GError **error)
 {
-    g_autofree char *path = server_path(session, change->server, error);
+    const gboolean adopts = change->kind == &change_adopt; /* there is no such server yet */
+    g_autofree char *path =
+        adopts ? g_strdup(TU_ROOT_PATH) : server_path(session, change->server, error);
     g_autoptr(sd_bus_message) call = NULL;
     int r = 0;
 
     if (!path)
         return NULL;
-    call = bus_message(session, path, TU_SERVER_INTERFACE, method, error);
+    call = bus_message(session, path, adopts ? TU_MANAGER_INTERFACE : TU_SERVER_INTERFACE, method,
+                       error);
     if (!call)
         return NULL;
-    if (target)
+    if (adopts)
+        r = sd_bus_message_append(call, "s", change->server);
+    if (r >= 0 && target)
         r = sd_bus_message_append(call, "s", target);
     if (r >= 0)
         r = append_options(call, session->options->job, kind);

@@ -14,12 +14,12 @@ typedef struct {
     const char *shown; /* severity of the findings shown with it; NULL: each */
 } ChangeKind;
 
-extern const ChangeKind change_upgrade, change_rollback, change_clean;
+extern const ChangeKind change_upgrade, change_rollback, change_clean, change_adopt;
 
 typedef struct {
     const ChangeKind *kind;
     const char *server;
-    const char *target; /* NULL: the kind knows by itself */
+    const char *target; /* NULL: the kind knows by itself; of an adopt, the instance */
 } Change;
 
 /* A filled call that makes the change; the caller's. */

@@ -26,6 +26,7 @@ int plan_run(Session *session, char **arguments, GError **error);
 int upgrade_run(Session *session, char **arguments, GError **error);
 int rollback_run(Session *session, char **arguments, GError **error);
 int clean_run(Session *session, char **arguments, GError **error);
+int adopt_run(Session *session, char **arguments, GError **error);
 int jobs_run(Session *session, char **arguments, GError **error);
 int job_run(Session *session, char **arguments, GError **error);
 int cancel_run(Session *session, char **arguments, GError **error);

@@ -43,7 +43,7 @@ char *word_user(guint32 uid)
 
 char *word_job(const Job *job)
 {
-    if (g_str_equal(job->kind, "clean"))
+    if (g_str_equal(job->kind, "clean") || g_str_equal(job->kind, "adopt"))
         return g_strdup_printf("%s: %s", job->server, job->to);
     return g_strdup_printf("%s: %s %s %s%s%s", job->server, job->from, terminal_glyph("→", "->"),
                            job->to, *job->method ? ", " : "", job->method);
@@ -58,11 +58,14 @@ static const struct {
     { "done", "Done: {to} serves {server} now." },
     { "done", "Done: {to} serves {server} again.", "rollback" },
     { "done", "Done: what was named is gone; {from} serves {server} as before.", "clean" },
+    { "done", "Done: {server} is managed now, and {to} serves its clients as before.", "adopt" },
     { "failed", "Failed and undone: {from} serves {server} as before." },
     { "failed", "Failed, and nothing was removed: {from} serves {server} as before.", "clean" },
     { "cancelled", "Cancelled and undone: {from} serves {server} as before." },
     { "cancelled", "Cancelled, and nothing was removed: {from} serves {server} as before.",
       "clean" },
+    { "failed", "Failed and undone: {server} is not managed; {to} is as it was.", "adopt" },
+    { "cancelled", "Cancelled and undone: {server} is not managed; {to} is as it was.", "adopt" },
     { "rolled-back", "Rolled back: {from} serves {server} again." },
     { "needs-attention",
       "The job could not come to an end by itself and needs you: mend the cause, "

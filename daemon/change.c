@@ -47,7 +47,7 @@ static Job *create(Call *call, JobRequest *request, GError **error)
 
 void change_act(Call *call)
 {
-    const Server *server = (const Server *)call->object;
+    const Server *server = server_find(call->object->daemon, call->server); /* adopted: none yet */
     Job *job = jobs_unfinished(call->object->daemon, call->server), *rival;
     JobRequest request = wish_of(call);
     const char *instance = NULL;
@@ -60,7 +60,7 @@ void change_act(Call *call)
                        "Job %" G_GUINT64_FORMAT " works on server %s already. "
                        "Wait for its end, or cancel it",
                        job->id, call->server);
-    else if (server->under_control)
+    else if (server && server->under_control)
         call_fail_with(call, TU_ERROR_BUSY,
                        "Server %s is being held or resumed at this moment. Try again",
                        call->server);

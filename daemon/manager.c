@@ -1,4 +1,5 @@
 #include "daemon/manager.h"
+#include "daemon/adopt.h"
 #include "daemon/call.h"
 #include "daemon/daemon.h"
 #include "daemon/instance.h"
@@ -150,7 +151,7 @@ static GVariant *get_version(const Object *object)
 
 static GVariant *get_features(const Object *object)
 {
-    static const char *const features[] = { "offline", "relay", "inherit", "rollback", "retry", "clean" };
+    static const char *const features[] = { "offline", "relay", "inherit", "rollback", "retry", "clean", "adopt" };
 
     return g_variant_new_strv(features, G_N_ELEMENTS(features));
 }
@@ -164,6 +165,10 @@ static const MethodRow methods[] = {
     { "GetServer", "s", "o", SD_BUS_PARAM(name) SD_BUS_PARAM(path), FREE_FOR_ALL, NULL,
       get_server },
     { "GetJob", "t", "o", SD_BUS_PARAM(id) SD_BUS_PARAM(path), FREE_FOR_ALL, NULL, get_job },
+    { "Adopt", "ssa{sv}", "to",
+      SD_BUS_PARAM(name) SD_BUS_PARAM(instance) SD_BUS_PARAM(options) SD_BUS_PARAM(id)
+          SD_BUS_PARAM(job),
+      "org.timesten.upgrade1.adopt", adopt_prepare, adopt_act },
     { "Reload", "", "", "", "org.timesten.upgrade1.reload", NULL, act_reload },
     { NULL },
 };

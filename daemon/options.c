@@ -1,6 +1,7 @@
 #include "daemon/options.h"
 #include "common/error.h"
 #include "common/text.h"
+#include "state/inventory.h"
 
 #define DAY_USEC (24 * 3600 * USEC_PER_SEC)
 
@@ -27,7 +28,9 @@ static const OptionRow rows[] = {
     { "drain-usec", CHANGES, "t", 0, DAY_USEC, "at most 1 day, in µs" },
     { "parallel", OPTIONS_UPGRADE, "u", 1, 256, "1 to 256" },
     { "allow-data-loss", OPTIONS_ROLLBACK, "b" },
-    { "databases", OPTIONS_CLEAN, "as" },
+    { "databases", OPTIONS_CLEAN | OPTIONS_ADOPT, "as" },
+    { "listen", OPTIONS_ADOPT, "s" },
+    { "mode", OPTIONS_ADOPT, "s", .words = port_mode_nicks },
     { "exports", OPTIONS_CLEAN, "b" },
     { "job", OPTIONS_CLEAN, "t", 1, G_MAXUINT64, "the number of a job" },
 };
@@ -85,6 +88,24 @@ static int by_key(gconstpointer a, gconstpointer b)
     return strcmp(g_variant_get_string(left, NULL), g_variant_get_string(right, NULL));
 }
 
+static void keep(Call *call, GPtrArray *entries)
+{
+    g_ptr_array_sort(entries, by_key);
+    g_clear_pointer(&call->options, g_variant_unref);
+    call->options = g_variant_ref_sink(g_variant_new_array(
+        G_VARIANT_TYPE("{sv}"), (GVariant *const *)entries->pdata, entries->len));
+}
+
+void options_add(Call *call, const char *key, GVariant *value)
+{
+    g_autoptr(GPtrArray) entries = g_ptr_array_new_with_free_func((GDestroyNotify)g_variant_unref);
+
+    for (gsize i = 0; i < g_variant_n_children(call->options); i++)
+        g_ptr_array_add(entries, g_variant_get_child_value(call->options, i));
+    g_ptr_array_add(entries, g_variant_ref_sink(g_variant_new("{sv}", key, value)));
+    keep(call, entries);
+}
+
 gboolean options_take(Call *call, GVariant *options, guint uses, GError **error)
 {
     g_autoptr(GPtrArray) entries = g_ptr_array_new_with_free_func((GDestroyNotify)g_variant_unref);
@@ -106,9 +127,7 @@ gboolean options_take(Call *call, GVariant *options, guint uses, GError **error)
         if (!check_value(row, value, error))
             return FALSE;
     }
-    g_ptr_array_sort(entries, by_key);
-    call->options = g_variant_ref_sink(g_variant_new_array(
-        G_VARIANT_TYPE("{sv}"), (GVariant *const *)entries->pdata, entries->len));
+    keep(call, entries);
     return TRUE;
 }
 

@@ -10,12 +10,16 @@ typedef enum {
     OPTIONS_UPGRADE = 1 << 0,
     OPTIONS_ROLLBACK = 1 << 1,
     OPTIONS_CLEAN = 1 << 2,
+    OPTIONS_ADOPT = 1 << 4,
     OPTIONS_QUESTION = 1 << 3, /* Check and Plan, beside those of the kind that they ask about */
 } OptionUse;
 
 /* Checks OPTIONS against those of USES (of OptionUse) and keeps them in the call, sorted. Errors:
  * INVALID_OPTION with the key and the keys that are known. */
 gboolean options_take(Call *call, GVariant *options, guint uses, GError **error);
+
+/* Adds one that was not given and has a value by itself; takes a floating VALUE. */
+void options_add(Call *call, const char *key, GVariant *value);
 
 gboolean options_has(GVariant *options, const char *key);
 /* The value of a text option, or NULL where it is not given; the options' own. */

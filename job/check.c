@@ -104,7 +104,10 @@ GPtrArray *check_run(Job *job, const StepType *plan, GError **error)
     const CheckType *const moving[] = { checks_of_instances, checks_of_databases,
                                         checks_of_rollback, checks_of_host, NULL };
     const CheckType *const cleaning[] = { checks_of_clean, NULL };
-    const CheckType *const *tables = job_moves_server(job) ? moving : cleaning;
+    const CheckType *const adopting[] = { checks_of_adopt, NULL };
+    const CheckType *const *tables = job_moves_server(job)          ? moving
+                                     : request_adopts(job->request) ? adopting
+                                                                    : cleaning;
     Check check = { .job = job, .plan = plan };
     g_autoptr(GPtrArray) findings = g_ptr_array_new_with_free_func(finding_free);
     g_autoptr(TimesTenStatus) from = NULL, to = NULL;

@@ -2,8 +2,10 @@
 #include "job/inhibitor.h"
 #include "job/runner.h"
 #include "common/error.h"
+#include "common/file.h"
 #include "common/names.h"
 #include "common/text.h"
+#include "state/adoption.h"
 #include "state/backing.h"
 
 #include <errno.h>
@@ -45,6 +47,7 @@ void job_free(Job *job)
     sd_bus_flush_close_unref(job->bus);
     sd_event_unref(job->event);
     g_free(job->trouble);
+    g_free(job->declaration);
     g_free(job->tag);
     g_free(job);
 }
@@ -161,6 +164,21 @@ gboolean job_told_to_stop(void)
     return told_to_stop || (sigpending(&pending) == 0 && sigismember(&pending, SIGTERM) == 1);
 }
 
+/* A server that is to be adopted is declared only on the way. */
+static Inventory *load_inventory(Job *job, GError **error)
+{
+    g_autofree char *below = g_strconcat("job/", job->tag, "/server.conf", NULL);
+    g_autofree char *path = path_runtime(below);
+
+    if (!request_adopts(job->request))
+        return inventory_load();
+    job->declaration = adoption_configuration(job->request, error);
+    if (!job->declaration || !job_make_runtime(job, error) ||
+        !file_replace(path, job->declaration, -1, 0600, error))
+        return NULL;
+    return inventory_load_with(job->request->server, path);
+}
+
 Job *job_new(JobRequest *request, RecordSummary *summary, GError **error)
 {
     g_autoptr(Job) job = g_new0(Job, 1);
@@ -171,7 +189,9 @@ Job *job_new(JobRequest *request, RecordSummary *summary, GError **error)
     job->summary = summary;
     job->tag = request->id ? g_strdup_printf("%" G_GUINT64_FORMAT, request->id)
                            : g_strdup_printf("check-%d", getpid());
-    job->inventory = inventory_load();
+    job->inventory = load_inventory(job, error);
+    if (!job->inventory)
+        return NULL;
     job->server = inventory_server(job->inventory, request->server, error);
     if (!job->server || !init_side(job, &job->from, request->from, FACTS_FROM, error) ||
         !init_side(job, &job->to, request->to, FACTS_TO, error))

@@ -42,6 +42,7 @@ typedef struct {
     char *tag;   /* the job's id, or "check-PID": in names of units and of files in /run */
     JobRequest *request;
     Inventory *inventory;
+    char *declaration; /* of an adopt: the server's configuration file; NULL otherwise */
     const ServerConfig *server;
     Side from, to;
     JobOptions options;

@@ -97,6 +97,20 @@ static const StepType offline_clean[] = {
     { NULL },
 };
 
+/* Nothing is taken away, so there is no step after which there is no way back. */
+static const StepType adopt[] = {
+    { "check", "Look who has the port, and whether it can be shared", step_check, NULL,
+      some_seconds },
+    { "declare", "Write the server's configuration", step_declare, step_declare_undo, a_moment },
+    { "share-port", "Let the keeper have the socket of the running server, too", step_share_port,
+      step_share_port_undo, a_moment },
+    { "move-server", "Let the next start of the TimesTen Server use its private port",
+      step_move_server, step_move_server_undo, a_moment },
+    { "enable", "Let systemd have the port from the next boot on", step_enable, step_enable_undo,
+      a_moment },
+    { NULL },
+};
+
 static const struct {
     const char *kind;
     const char *method;
@@ -105,6 +119,7 @@ static const struct {
     { "upgrade", "offline", offline },
     { "rollback", "offline", offline_rollback },
     { "clean", "offline", offline_clean },
+    { "adopt", "offline", adopt },
 };
 
 const StepType *plan_of(const char *kind, const char *method)

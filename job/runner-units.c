@@ -92,6 +92,18 @@ static char *ask(Job *job, Question question, gint verb, const char *unit, GErro
     }
 }
 
+static UnitCall *ask_enable(Job *job, gint on, const char *unit, Answer *answer)
+{
+    return unit_enable(job->bus, unit, on, on_job_done, answer);
+}
+
+gboolean run_enable(Job *job, const char *unit, gboolean on, GError **error)
+{
+    g_autofree char *result = ask(job, ask_enable, on, unit, error);
+
+    return result != NULL;
+}
+
 static const char *const verb_words[N_UNIT_VERBS] = { "start", "stop", "restart" };
 
 gboolean run_unit(Job *job, UnitVerb verb, const char *unit, GError **error)

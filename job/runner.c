@@ -5,6 +5,8 @@
 #include "common/text.h"
 #include "systemd/transient.h"
 
+#include <linux/capability.h>
+
 #define PROGRAM_LIMIT_USEC (60 * USEC_PER_SEC)
 #define OUTPUT_LIMIT       (64 * 1024 * 1024)
 
@@ -105,8 +107,9 @@ static char *short_name(const char *what)
     return g_strdup_printf("%s.%u", what, ++counter);
 }
 
-static TransientOutcome *run_short(Job *job, const Side *side, const char *tag, char **argv,
-                                   char **environment, guint64 limit_usec, GError **error)
+static TransientOutcome *run_short_as(Job *job, const Side *side, const char *user,
+                                      const guint64 *capabilities, const char *tag, char **argv,
+                                      char **environment, guint64 limit_usec, GError **error)
 {
     g_autofree char *name = short_name(tag);
     g_autofree char *unit = job_unit_name(job, side->config->name, name);
@@ -118,7 +121,8 @@ static TransientOutcome *run_short(Job *job, const Side *side, const char *tag, 
         .description = description,
         .argv = argv,
         .environment = environment,
-        .user = side->admin,
+        .user = user,
+        .capabilities = capabilities,
         .output = output,
         .limit_usec = limit_usec,
         .fresh = TRUE,
@@ -131,11 +135,19 @@ static TransientOutcome *run_short(Job *job, const Side *side, const char *tag, 
     return outcome;
 }
 
-char *run_program(Job *job, const Side *side, const char *what, char **argv, GError **error)
+static TransientOutcome *run_short(Job *job, const Side *side, const char *tag, char **argv,
+                                   char **environment, guint64 limit_usec, GError **error)
+{
+    return run_short_as(job, side, side->admin, NULL, tag, argv, environment, limit_usec, error);
+}
+
+static char *run_program_as(Job *job, const Side *side, const char *user,
+                            const guint64 *capabilities, const char *what, char **argv,
+                            GError **error)
 {
     g_autofree char *tag = g_path_get_basename(argv[0]);
-    g_autoptr(TransientOutcome) outcome =
-        run_short(job, side, tag, argv, NULL, PROGRAM_LIMIT_USEC, error);
+    g_autoptr(TransientOutcome) outcome = run_short_as(job, side, user, capabilities, tag, argv,
+                                                       NULL, PROGRAM_LIMIT_USEC, error);
     g_autofree char *said = NULL;
 
     if (!outcome)
@@ -143,12 +155,25 @@ char *run_program(Job *job, const Side *side, const char *what, char **argv, GEr
     if (outcome->exit_status == 0)
         return g_steal_pointer(&outcome->output);
     said = text_one_line(outcome->output, 400);
-    g_set_error(error, TU_ERROR, TU_ERROR_UTILITY_FAILED, "While %s as user %s: %s", what,
-                side->admin,
+    g_set_error(error, TU_ERROR, TU_ERROR_UTILITY_FAILED, "While %s as user %s: %s", what, user,
                 outcome->timed_out ? "it did not end in time"
                 : said[0]          ? said
                                    : "it failed without a word");
     return NULL;
+}
+
+char *run_program(Job *job, const Side *side, const char *what, char **argv, GError **error)
+{
+    return run_program_as(job, side, side->admin, NULL, what, argv, error);
+}
+
+/* pidfd_getfd(2) wants it where the process is of another user, and where a security module says
+ * that being of the same one is not enough. */
+char *run_adopter(Job *job, const Side *of, char **argv, GError **error)
+{
+    static const guint64 right = G_GUINT64_CONSTANT(1) << CAP_SYS_PTRACE;
+
+    return run_program_as(job, of, "root", &right, "looking at the server's port", argv, error);
 }
 
 gboolean run_helper_set(Job *job, const Side *side, GError **error, ...)

@@ -70,11 +70,15 @@ void run_forget_outputs(Job *job);
  * UTILITY_FAILED. */
 char *run_program(Job *job, const Side *side, const char *what, char **argv, GError **error);
 
+/* port-adopter as root with the one right that it needs; OF: the side whose server it looks at. */
+char *run_adopter(Job *job, const Side *of, char **argv, GError **error);
+
 /* instance-helper set HOME … as a side's administrator; the arguments end with NULL. */
 gboolean run_helper_set(Job *job, const Side *side, GError **error, ...) G_GNUC_NULL_TERMINATED;
 
 /* Starts, stops or restarts a unit and waits for systemd's job. */
 gboolean run_unit(Job *job, UnitVerb verb, const char *unit, GError **error);
+gboolean run_enable(Job *job, const char *unit, gboolean on, GError **error); /* at boot */
 gboolean run_daemon_reload(Job *job, GError **error);
 char *run_unit_state(Job *job, const char *unit, GError **error); /* ActiveState; g_free() */
 

@@ -6,6 +6,7 @@
 #include "job/server.h"
 #include "common/error.h"
 #include "common/text.h"
+#include "port/keeper.h"
 #include "timesten/rules.h"
 
 #define DAEMON_UP_USEC       (60 * USEC_PER_SEC)
@@ -248,7 +249,7 @@ static gboolean await_free_port(Job *job, const Side *side, GError **error)
 }
 
 /* Starts a side's server on its private port, from whatever state it is in. */
-static gboolean bring_server_up(Job *job, Side *side, GError **error)
+gboolean step_start_server(Job *job, Side *side, GError **error)
 {
     g_autoptr(TimesTenStatus) status = NULL;
 
@@ -300,7 +301,7 @@ static gboolean bring_server_up(Job *job, Side *side, GError **error)
 /* The same where its main daemon may be gone, too. */
 gboolean step_bring_server_up(Job *job, Side *side, GError **error)
 {
-    return step_bring_daemon_up(job, side, error) && bring_server_up(job, side, error);
+    return step_bring_daemon_up(job, side, error) && step_start_server(job, side, error);
 }
 
 /* After the commit there is no way back: a server that died since it was proved to serve, or that a
@@ -327,7 +328,12 @@ static gboolean give_port_back(Job *job, GError **error)
 
 gboolean step_stop_old_server_undo(Job *job, GError **error)
 {
+    g_autoptr(KeeperStatus) keeper = keeper_status_read(job->server->name);
+
     if (!noted_yes(job, "was-running"))
+        return TRUE;
+    /* An adopted server that was not stopped yet still accepts at its public port. */
+    if (keeper && keeper->guest)
         return TRUE;
     if (!give_port_back(job, error) || !step_bring_server_up(job, &job->from, error))
         return FALSE;
@@ -344,7 +350,7 @@ gboolean step_start_new_server(Job *job, GError **error)
 
     if (!status || !job_note_once(job, "was-running", status->server_pid ? "yes" : "no", error))
         return FALSE;
-    return bring_server_up(job, &job->to, error) && server_prove(job, &job->to, error);
+    return step_start_server(job, &job->to, error) && server_prove(job, &job->to, error);
 }
 
 gboolean step_start_new_server_undo(Job *job, GError **error)

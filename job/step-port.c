@@ -41,7 +41,7 @@ static guint count_sessions(const Job *job)
 {
     g_autoptr(KeeperStatus) status = keeper_status_read(job->server->name);
 
-    if (job->server->mode == MODE_INHERIT)
+    if (job->server->mode == MODE_INHERIT || (status && status->guest))
         return server_sessions(job->server->port);
     return status ? status->sessions : 0;
 }

@@ -17,6 +17,8 @@ gboolean step_start_new_server_undo(Job *job, GError **error);
 gboolean step_retire_old(Job *job, GError **error);
 /* Starts a side's main daemon and waits until it answers. */
 gboolean step_bring_daemon_up(Job *job, const Side *side, GError **error);
+/* Starts a side's server on its port, whatever it does now; its main daemon must run. */
+gboolean step_start_server(Job *job, Side *side, GError **error);
 /* The server of a side on its port, whatever state it and its main daemon are in. */
 gboolean step_bring_server_up(Job *job, Side *side, GError **error);
 /* step-port.c: the public port, and the commit */
@@ -42,6 +44,15 @@ gboolean step_clean_stop(Job *job, GError **error);
 gboolean step_clean_commit(Job *job, GError **error);
 gboolean step_clean_databases(Job *job, GError **error);
 gboolean step_clean_exports(Job *job, GError **error);
+/* step-adopt.c: taking a server under management */
+gboolean step_declare(Job *job, GError **error);
+gboolean step_declare_undo(Job *job, GError **error);
+gboolean step_share_port(Job *job, GError **error);
+gboolean step_share_port_undo(Job *job, GError **error);
+gboolean step_move_server(Job *job, GError **error);
+gboolean step_move_server_undo(Job *job, GError **error);
+gboolean step_enable(Job *job, GError **error);
+gboolean step_enable_undo(Job *job, GError **error);
 /* step-rollback.c: the databases of the previous instance */
 gboolean step_open_previous(Job *job, GError **error);
 gboolean step_open_previous_undo(Job *job, GError **error);

@@ -1,5 +1,6 @@
 #include "port/control.h"
 #include "port/command.h"
+#include "port/parcel.h"
 #include "port/socket.h"
 #include "common/error.h"
 #include "common/text.h"
@@ -23,6 +24,7 @@ typedef struct {
     int fd;
     uid_t user;
     gboolean may_order;
+    GArray *descriptors; /* that came along and no line has taken yet */
     sd_event_source *io;
     sd_event_source *idle;
     char line[LINE_LIMIT];
@@ -42,6 +44,8 @@ static void caller_free(Caller *caller)
 {
     sd_event_source_disable_unref(caller->io);
     sd_event_source_disable_unref(caller->idle);
+    parcel_drop(caller->descriptors);
+    g_array_unref(caller->descriptors);
     close(caller->fd);
     g_free(caller);
 }
@@ -70,24 +74,6 @@ static gboolean say_error(int fd, TuError code, const char *message)
     return say(fd, answer);
 }
 
-/* As say(), and the sockets with the line's first byte. */
-static gboolean say_with_sockets(int fd, const GArray *sockets)
-{
-    static const char answer[] = "ok\n";
-    const gsize size = sockets->len * sizeof(int);
-    g_autofree struct cmsghdr *rights = g_malloc0(CMSG_SPACE(size));
-    struct iovec line = { (char *)answer, strlen(answer) };
-    struct msghdr message = {
-        .msg_iov = &line, .msg_iovlen = 1, .msg_control = rights, .msg_controllen = CMSG_SPACE(size)
-    };
-
-    rights->cmsg_level = SOL_SOCKET;
-    rights->cmsg_type = SCM_RIGHTS;
-    rights->cmsg_len = CMSG_LEN(size);
-    memcpy(CMSG_DATA(rights), sockets->data, size);
-    return sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) == (gssize)strlen(answer);
-}
-
 static gboolean is_socket_order(const char *line)
 {
     return g_str_equal(line, "socket") ||
@@ -103,7 +89,26 @@ static gboolean give_sockets(const Caller *caller, const char *line)
         gate_give(caller->control->gate, caller->user, name ? name + 1 : NULL, &error);
 
     if (sockets)
-        return say_with_sockets(caller->fd, sockets);
+        return parcel_send(caller->fd, "ok\n", sockets);
+    answer = command_error(error);
+    return say(caller->fd, answer);
+}
+
+/* The pidfd comes first, then the sockets. */
+static gboolean adopt_sockets(const Caller *caller)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *answer = NULL;
+    GArray *sockets = caller->descriptors;
+    int pidfd;
+
+    if (sockets->len < 2)
+        return say_error(caller->fd, TU_ERROR_INVALID_OPTION,
+                         "\"adopt\" comes with a process and with sockets");
+    pidfd = g_array_index(sockets, int, 0);
+    g_array_remove_index(sockets, 0);
+    if (gate_adopt(caller->control->gate, sockets, pidfd, &error))
+        return say(caller->fd, "ok");
     answer = command_error(error);
     return say(caller->fd, answer);
 }
@@ -135,6 +140,8 @@ static gboolean take_line(Caller *caller, gboolean *ret_taken)
                   "Only root may control a port; its backing instance may ask for its socket only");
         return FALSE;
     }
+    if (g_str_equal(line, "adopt"))
+        return adopt_sockets(caller);
     answer = command_answer(caller->control->gate, line);
     return say(caller->fd, answer);
 }
@@ -142,8 +149,8 @@ static gboolean take_line(Caller *caller, gboolean *ret_taken)
 static int on_words(sd_event_source *source, int fd, uint32_t events, void *data)
 {
     Caller *caller = data;
-    ssize_t count =
-        recv(fd, caller->line + caller->length, LINE_LIMIT - caller->length, MSG_DONTWAIT);
+    ssize_t count = parcel_receive(fd, caller->line + caller->length,
+                                   LINE_LIMIT - caller->length, caller->descriptors);
     gboolean taken = TRUE;
 
     if (count < 0 && (errno == EAGAIN || errno == EINTR))
@@ -152,6 +159,8 @@ static int on_words(sd_event_source *source, int fd, uint32_t events, void *data
         hang_up(caller);
         return 0;
     }
+    if (!caller->may_order || caller->descriptors->len > PARCEL_LIMIT)
+        parcel_drop(caller->descriptors);
     caller->length += count;
     sd_event_source_set_time_relative(caller->idle, IDLE_USEC);
     while (taken)
@@ -199,6 +208,7 @@ static void take_caller(Control *control, int fd)
     caller->fd = fd;
     caller->user = who.uid;
     caller->may_order = may_order;
+    caller->descriptors = g_array_new(FALSE, FALSE, sizeof(int));
     r = sd_event_add_io(control->event, &caller->io, fd, EPOLLIN, on_words, caller);
     if (r >= 0)
         r = sd_event_source_set_priority(caller->io, PRIORITY);

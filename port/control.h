@@ -1,6 +1,6 @@
 /* The control socket: who may speak, and lines in and out.
  *
- * Root may say all; the user of the instance that backs the server in inherit mode "socket [NAME]",
+ * Root may say all, and "adopt" with descriptors; the user of the instance that backs the server in inherit mode "socket [NAME]",
  * which is answered with the public sockets; nobody else anything. No caller can block, crash or
  * fill the keeper: lines, callers and their silence have limits.
  */

@@ -1,15 +1,18 @@
 #include "port/gate.h"
 #include "port/beginning.h"
 #include "port/dialer.h"
+#include "port/guest.h"
 #include "port/heir.h"
 #include "port/listener.h"
 #include "port/notice.h"
+#include "port/parcel.h"
 #include "port/proxy.h"
 #include "port/publisher.h"
 #include "port/relay.h"
 #include "port/saved.h"
 #include "port/silence.h"
 #include "port/socket.h"
+#include "port/store.h"
 #include "common/error.h"
 #include "common/file.h"
 #include "common/names.h"
@@ -31,6 +34,8 @@ struct Gate {
     guint64 clock_offset; /* CLOCK_REALTIME - CLOCK_BOOTTIME */
     guint64 accepted, refused, cut, gave_up;
     guint64 waiting_since; /* in inherit mode, clients at the open port; 0: none */
+    sd_event *event;
+    Guest *guest; /* accepts at adopted sockets; NULL none */
     Listeners *listeners;
     Dialer *dialer;
     Relay *relay;
@@ -43,7 +48,7 @@ struct Gate {
 /* Whether the backend accepts by itself, at the public sockets. */
 static gboolean is_inherited(const Gate *gate)
 {
-    return heir_is(gate->now->backend);
+    return heir_is(gate->now->backend) || gate->guest;
 }
 
 /* Whether clients are taken out of the queue now. */
@@ -287,7 +292,7 @@ gboolean gate_open(Gate *gate, const char *backend, GError **error)
         g_free(next->backend);
         next->backend = g_strdup(backend);
     }
-    if (is_inherited(gate) && !heir_is(next->backend))
+    if (heir_is(gate->now->backend) && !heir_is(next->backend) && !gate->guest)
         listeners_restore(gate->listeners);
     return change(gate, next, error);
 }
@@ -376,6 +381,41 @@ GArray *gate_give(Gate *gate, uid_t user, const char *name, GError **error)
     return listeners_sockets(gate->listeners);
 }
 
+static void on_guest_gone(gpointer data)
+{
+    Gate *gate = data;
+
+    g_message("Server %s: the adopted server has ended; from now on the port is relayed to %s",
+              gate->server, gate->now->backend ? gate->now->backend : "nobody yet");
+    g_clear_pointer(&gate->guest, guest_free);
+    store_forget_guest();
+    listeners_restore(gate->listeners);
+    apply(gate);
+}
+
+gboolean gate_adopt(Gate *gate, GArray *sockets, int pidfd, GError **error)
+{
+    g_autoptr(Guest) guest = guest_new(gate->event, pidfd, on_guest_gone, gate, error);
+    gboolean added;
+
+    if (guest && gate->guest && guest_pid(guest) == guest_pid(gate->guest)) {
+        parcel_drop(sockets); /* asked a second time */
+        return TRUE;
+    }
+    if (guest && listeners_limit(gate->listeners) > 0)
+        tu_error_set(error, TU_ERROR_NOT_POSSIBLE, "Server %s has its port already", gate->server);
+    else if (guest && store_adopted(pidfd, sockets, error)) {
+        g_message("Server %s: adopted from process %u, which serves its clients until it ends",
+                  gate->server, guest_pid(guest));
+        gate->guest = g_steal_pointer(&guest);
+        added = listeners_share(gate->listeners, sockets, error);
+        apply(gate);
+        return added;
+    }
+    parcel_drop(sockets);
+    return FALSE;
+}
+
 gboolean gate_knows_user(const Gate *gate, uid_t user)
 {
     return heir_is_user(gate->now->backend, user);
@@ -408,6 +448,7 @@ KeeperStatus *gate_status(Gate *gate)
         .refused = gate->refused,
         .cut = gate->cut,
         .gave_up = gate->gave_up,
+        .guest = guest_pid(gate->guest),
     };
     return status;
 }
@@ -465,6 +506,7 @@ static void recover_counters(Gate *gate)
 static gboolean make_parts(Gate *gate, sd_event *event, const GateOptions *options, GError **error)
 {
     static const ListenersCalls calls = { on_may_accept, on_accepted };
+    gboolean guest = options->guest >= 0;
     int r;
 
     gate->relay = relay_new(event, options->descriptors, on_sessions_ended, gate, error);
@@ -474,8 +516,10 @@ static gboolean make_parts(Gate *gate, sd_event *event, const GateOptions *optio
     if (!gate->dialer)
         return FALSE;
     gate->listeners =
-        listeners_new(event, options->listeners, options->n_listeners, &calls, gate, error);
+        listeners_new(event, options->listeners, options->n_listeners, guest, &calls, gate, error);
     if (!gate->listeners)
+        return FALSE;
+    if (guest && !(gate->guest = guest_new(event, options->guest, on_guest_gone, gate, error)))
         return FALSE;
     gate->publisher = publisher_new(event, options->server, on_publish, gate, error);
     if (!gate->publisher)
@@ -499,6 +543,7 @@ Gate *gate_new(sd_event *event, const GateOptions *options, GError **error)
     Address address;
 
     gate->server = g_strdup(options->server);
+    gate->event = event;
     gate->proxy = options->proxy;
     gate->silence = silence_new(options->server);
     if (!make_parts(gate, event, options, error))
@@ -543,6 +588,7 @@ void gate_free(Gate *gate)
     }
     sd_event_source_disable_unref(gate->deadline);
     sd_event_source_disable_unref(gate->drain_end);
+    g_clear_pointer(&gate->guest, guest_free);
     g_clear_pointer(&gate->listeners, listeners_free);
     g_clear_pointer(&gate->dialer, dialer_free);
     g_clear_pointer(&gate->relay, relay_free);

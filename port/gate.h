@@ -20,6 +20,7 @@ typedef struct {
     guint64 wait_usec;   /* TIMESTEN_WAIT_USEC= */
     const int *listeners;
     guint n_listeners;
+    int guest; /* pidfd of the server that still accepts at the listeners; -1 none. The gate's own */
     gboolean proxy;    /* TIMESTEN_PROXY=: tell the backend who the client is */
     guint descriptors; /* for sessions and their pipes */
 } GateOptions;
@@ -49,5 +50,10 @@ void gate_cut(Gate *gate);
 GArray *gate_give(Gate *gate, uid_t user, const char *name, GError **error);
 /* Whether USER may ask for them at all. */
 gboolean gate_knows_user(const Gate *gate, uid_t user);
+
+/* Takes the sockets of a server that goes on accepting there until it ends: its process is PIDFD.
+ * All are put into systemd's store, so that they outlive this process; both arrays' content is
+ * the gate's afterwards, whatever comes of it. */
+gboolean gate_adopt(Gate *gate, GArray *sockets, int pidfd, GError **error);
 
 KeeperStatus *gate_status(Gate *gate);

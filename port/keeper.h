@@ -28,6 +28,7 @@ typedef struct {
     guint64 refused;       /* reset by "refuse" or by the deadline */
     guint64 cut;           /* sessions cut: by order, by a drain's end, by the keeper's death */
     guint64 gave_up;       /* had closed without a word before it was their turn */
+    guint guest;           /* process that still accepts at an adopted socket; 0 none */
 } KeeperStatus;
 
 /* The published status of a server; NULL where no keeper runs. Never blocks. */

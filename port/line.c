@@ -83,7 +83,7 @@ gboolean line_parse(const char *line, const LineField *fields, gpointer values, 
         }
     }
     for (guint i = 0; fields[i].key; i++)
-        if (!(seen & (G_GUINT64_CONSTANT(1) << i))) {
+        if (!fields[i].optional && !(seen & (G_GUINT64_CONSTANT(1) << i))) {
             g_set_error(error, TU_ERROR, TU_ERROR_FAILED, "\"%s=\" is missing", fields[i].key);
             return FALSE;
         }

@@ -20,6 +20,7 @@ typedef struct {
     const char *key; /* NULL ends the table */
     LineType type;
     gsize offset;
+    gboolean optional; /* a line of an older keeper lacks it */
 } LineField;
 
 /* The line without a newline; g_free(). */

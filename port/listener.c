@@ -23,6 +23,7 @@ typedef struct {
 } Listener;
 
 struct Listeners {
+    sd_event *event;
     GArray *all; /* Listener */
     sd_event_source *pause;
     gboolean tuned;
@@ -159,20 +160,38 @@ static gboolean make_nonblocking(int fd)
     return flags >= 0 && (flags & O_NONBLOCK || fcntl(fd, F_SETFL, flags | O_NONBLOCK) >= 0);
 }
 
-static gboolean add_listener(Listeners *listeners, sd_event *event, int fd, GError **error)
+static void widen(int fd)
+{
+    if (listen(fd, G_MAXINT) < 0) /* a short queue is better than none */
+        g_warning("Cannot widen the queue of the listening socket: %s", g_strerror(errno));
+}
+
+static gboolean add_listener(Listeners *listeners, int fd, gboolean shared, GError **error)
 {
     Listener listener = { .fd = fd };
     int r;
 
-    if (!make_nonblocking(fd))
+    /* Whether it blocks is a property that a server who has it, too, relies on. */
+    if (!shared && !make_nonblocking(fd))
         return tu_error_errno(error, errno, "Cannot make the listening socket non-blocking");
-    if (listen(fd, G_MAXINT) < 0) /* a short queue is better than none */
-        g_warning("Cannot widen the queue of the listening socket: %s", g_strerror(errno));
-    r = sd_event_add_io(event, &listener.source, fd, EPOLLIN, on_client, listeners);
+    widen(fd);
+    r = sd_event_add_io(listeners->event, &listener.source, fd, EPOLLIN, on_client, listeners);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(listener.source, SD_EVENT_OFF);
     if (r < 0)
         return tu_error_errno(error, -r, "Cannot watch the listening socket");
     g_array_append_val(listeners->all, listener);
     return TRUE;
+}
+
+gboolean listeners_share(Listeners *listeners, GArray *sockets, GError **error)
+{
+    gboolean added = TRUE;
+
+    for (guint i = 0; i < sockets->len && added; i++)
+        added = add_listener(listeners, g_array_index(sockets, int, i), TRUE, error);
+    g_array_set_size(sockets, 0);
+    return added;
 }
 
 static void listener_clear(gpointer data)
@@ -180,14 +199,15 @@ static void listener_clear(gpointer data)
     sd_event_source_disable_unref(((Listener *)data)->source);
 }
 
-Listeners *listeners_new(sd_event *event, const int *fds, guint n_fds, const ListenersCalls *calls,
-                         gpointer data, GError **error)
+Listeners *listeners_new(sd_event *event, const int *fds, guint n_fds, gboolean shared,
+                         const ListenersCalls *calls, gpointer data, GError **error)
 {
     g_autoptr(Listeners) listeners = g_new0(Listeners, 1);
     int r;
 
     listeners->all = g_array_new(FALSE, FALSE, sizeof(Listener));
     g_array_set_clear_func(listeners->all, listener_clear);
+    listeners->event = event;
     listeners->calls = *calls;
     listeners->data = data;
     r = sd_event_add_time_relative(event, &listeners->pause, CLOCK_BOOTTIME, 0, USEC_PER_MSEC,
@@ -199,7 +219,7 @@ Listeners *listeners_new(sd_event *event, const int *fds, guint n_fds, const Lis
         return NULL;
     }
     for (guint i = 0; i < n_fds; i++)
-        if (!add_listener(listeners, event, fds[i], error))
+        if (!add_listener(listeners, fds[i], shared, error))
             return NULL;
     apply(listeners);
     return g_steal_pointer(&listeners);
@@ -263,6 +283,7 @@ void listeners_restore(Listeners *listeners)
         Listener *listener = listener_at(listeners, i);
 
         make_nonblocking(listener->fd);
+        widen(listener->fd); /* and listens again where it was shut down */
         tune(listener->fd);
         listener->unlike = queue_of(listener->fd);
     }

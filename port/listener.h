@@ -19,12 +19,16 @@ typedef struct {
     void (*accepted)(int fd, gpointer data);
 } ListenersCalls;
 
-/* Widens the queues to what the kernel allows (net.core.somaxconn): systemd's Backlog= was cut to
- * what that was when the socket unit started. */
-Listeners *listeners_new(sd_event *event, const int *fds, guint n_fds, const ListenersCalls *calls,
-                         gpointer data, GError **error);
+/* FDS may be none; SHARED: a server accepts there, too, until listeners_restore(). Widens the
+ * queues to what the kernel allows (net.core.somaxconn): systemd's Backlog= was cut to what that
+ * was when the socket unit started. */
+Listeners *listeners_new(sd_event *event, const int *fds, guint n_fds, gboolean shared,
+                         const ListenersCalls *calls, gpointer data, GError **error);
 void listeners_free(Listeners *listeners);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Listeners, listeners_free)
+
+/* More of them (array of int, empty afterwards), at which a server accepts, too. */
+gboolean listeners_share(Listeners *listeners, GArray *sockets, GError **error);
 
 /* From now on those who connect have what a relayed connection wants (no delay, keepalive) from the
  * listening socket: two system calls less for each. Not where a server accepts from it, too. */

@@ -7,6 +7,7 @@
  */
 #include "port/control.h"
 #include "port/gate.h"
+#include "port/store.h"
 #include "common/error.h"
 #include "common/names.h"
 #include "common/text.h"
@@ -30,16 +31,21 @@ typedef struct {
     int public[SD_LISTEN_FDS_START + 64];
     guint n_public;
     int control;
+    int guest; /* pidfd that the last keeper left; -1 none */
 } Sockets;
 
 static gboolean sort_sockets(Sockets *sockets, GError **error)
 {
-    int count = sd_listen_fds(TRUE);
+    g_auto(GStrv) names = NULL; /* not GLib's, but of the same malloc */
+    int count = sd_listen_fds_with_names(TRUE, &names);
 
-    sockets->control = -1;
+    sockets->control = sockets->guest = -1;
     for (int fd = SD_LISTEN_FDS_START; fd < SD_LISTEN_FDS_START + count; fd++) {
         if (sd_is_socket(fd, AF_UNIX, SOCK_STREAM, 1) > 0 && sockets->control < 0) {
             sockets->control = fd;
+        } else if (g_str_equal(names[fd - SD_LISTEN_FDS_START], STORE_GUEST) &&
+                   sockets->guest < 0) {
+            sockets->guest = fd;
         } else if ((sd_is_socket(fd, AF_INET, SOCK_STREAM, 1) > 0 ||
                     sd_is_socket(fd, AF_INET6, SOCK_STREAM, 1) > 0) &&
                    sockets->n_public < G_N_ELEMENTS(sockets->public)) {
@@ -53,7 +59,8 @@ static gboolean sort_sockets(Sockets *sockets, GError **error)
             return FALSE;
         }
     }
-    if (sockets->n_public > 0 && sockets->control >= 0)
+    /* Of a server that is about to be adopted the socket comes later. */
+    if ((sockets->n_public > 0 || g_getenv("TIMESTEN_ADOPTED")) && sockets->control >= 0)
         return TRUE;
     g_set_error(
         error, TU_ERROR, TU_ERROR_INVALID_CONFIGURATION,
@@ -138,6 +145,7 @@ static gboolean serve(const char *server, gboolean own_user, GError **error)
                          0755); /* where the unit has not made it; a failure shows at once below */
     options.listeners = sockets.public;
     options.n_listeners = sockets.n_public;
+    options.guest = sockets.guest;
     options.descriptors = descriptors_for_sessions();
 
     gate = watch_signals(event, error) ? gate_new(event, &options, error) : NULL;

@@ -16,6 +16,9 @@ char *notice_text(const Notice *notice)
 
     switch (status->state) {
     case KEEPER_OPEN:
+        if (status->guest)
+            return g_strdup_printf("open, the adopted server (process %u) accepts by itself",
+                                   status->guest);
         if (notice->inherited)
             return g_strdup_printf("open, %s accepts by itself", status->backend);
         if (notice->problem)

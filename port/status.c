@@ -27,6 +27,8 @@ static const LineField fields[] = {
     FIELD("accepted", LINE_UINT64, accepted),
     FIELD("refused", LINE_UINT64, refused),
     FIELD("cut", LINE_UINT64, cut),
+    /* The last one is always there, so that a line that was cut short shows. */
+    { "guest", LINE_UINT, offsetof(KeeperStatus, guest), .optional = TRUE }, /* since 0.2.0 */
     FIELD("gave-up", LINE_UINT64, gave_up),
     { NULL },
 };

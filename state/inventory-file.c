@@ -238,7 +238,7 @@ static void read_listen(const Reader *reader, ServerConfig *server)
 
 /* The characters that ODBC keeps out of a DSN, and those that a command line or a file name would
  * misread. */
-static gboolean is_dsn(const char *text)
+gboolean dsn_is_valid(const char *text)
 {
     const gsize length = strlen(text);
 
@@ -258,7 +258,7 @@ static void read_databases(const Reader *reader, ServerConfig *server)
     for (guint i = 0; words[i]; i++) {
         if (!words[i][0])
             continue;
-        if (!is_dsn(words[i]))
+        if (!dsn_is_valid(words[i]))
             complain(reader, "Databases",
                      "Databases= has \"%s\", which cannot be a DSN. Write names from the "
                      "instance's sys.odbc.ini, at most %d characters each",

@@ -9,6 +9,9 @@
 InstanceConfig *instance_file_read(const char *path, const char *name, GPtrArray *problems);
 ServerConfig *server_file_read(const char *path, const char *name, GPtrArray *problems);
 
+/* Whether a text may be a DSN and harms no file and no command line. */
+gboolean dsn_is_valid(const char *text);
+
 /* The port of PORT, ADDRESS:PORT or [IPV6]:PORT; 0 where it is none of them. */
 guint16 listen_port(const char *listen);
 

@@ -368,7 +368,28 @@ static void check_servers(Inventory *inventory, ServerCheck check)
     }
 }
 
+/* Last of all, so that in a conflict whoever is there already keeps what it has. */
+static void load_proposed(Inventory *inventory, const char *directory, const char *name,
+                          const char *path)
+{
+    g_autofree char *file = g_strconcat(directory, "/", name, SUFFIX, NULL);
+    g_autoptr(GPtrArray) errors = errors_new();
+    ServerConfig *server;
+
+    if (g_file_test(file, G_FILE_TEST_EXISTS))
+        return;
+    server = server_file_read(path, name, errors);
+    if (server)
+        g_ptr_array_add(inventory->servers, server);
+    add_problems(inventory, &server_kind, name, path, errors);
+}
+
 Inventory *inventory_load(void)
+{
+    return inventory_load_with(NULL, NULL);
+}
+
+Inventory *inventory_load_with(const char *name, const char *path)
 {
     g_autofree char *instances = path_instances_directory();
     g_autofree char *servers = path_servers_directory();
@@ -380,6 +401,8 @@ Inventory *inventory_load(void)
     inventory->public_ports = g_array_new(FALSE, FALSE, sizeof(guint16));
     load_directory(inventory, &instance_kind, instances, inventory->instances);
     load_directory(inventory, &server_kind, servers, inventory->servers);
+    if (name)
+        load_proposed(inventory, servers, name, path);
     take_open_addresses(inventory);
     collect_public_ports(inventory);
     /* In this order: public ports decide which private ones are free, and instances which servers

@@ -60,6 +60,9 @@ typedef struct {
 
 /* Never fails: what cannot be read is a problem in the list. */
 Inventory *inventory_load(void);
+/* The same as if PATH were the file of server NAME in servers.d, where there is none of that name
+ * yet: what a job is about to declare. */
+Inventory *inventory_load_with(const char *name, const char *path);
 void inventory_free(Inventory *inventory);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Inventory, inventory_free)
 

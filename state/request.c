@@ -252,7 +252,12 @@ JobRequest *request_load(guint64 id, GError **error)
 
 gboolean request_moves_server(const JobRequest *request)
 {
-    return !g_str_equal(request->kind, "clean");
+    return !g_str_equal(request->kind, "clean") && !request_adopts(request);
+}
+
+gboolean request_adopts(const JobRequest *request)
+{
+    return g_str_equal(request->kind, "adopt");
 }
 
 static gboolean names_databases(const JobRequest *request)
@@ -267,7 +272,7 @@ gboolean request_uses(const JobRequest *request, const char *instance)
 {
     gboolean target = g_str_equal(request->to, instance);
 
-    if (!request_moves_server(request)) /* exports need no instance */
+    if (g_str_equal(request->kind, "clean")) /* exports need no instance */
         return target && names_databases(request);
     return target || g_str_equal(request->from, instance);
 }

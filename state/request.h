@@ -5,10 +5,10 @@
 
 typedef struct {
     guint64 id;
-    char *kind; /* "upgrade", "rollback", "clean" */
+    char *kind; /* "upgrade", "rollback", "clean", "adopt" */
     char *server;
     char *from;        /* instance that backed the server when it was asked */
-    char *to;          /* target instance; of a clean, the one whose databases go */
+    char *to;          /* target instance; of a clean, the one whose databases go; of an adopt, FROM */
     char *method;      /* "offline"; "auto" is resolved before */
     GVariant *options; /* a{sv}, as given */
     guint32 uid;       /* who asked */
@@ -25,8 +25,11 @@ JobRequest *request_load(guint64 id, GError **error); /* NO_SUCH_JOB, RECORD_DAM
 void request_free(JobRequest *request);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(JobRequest, request_free)
 
-/* Whether it takes the server away and makes another instance back it, as all but "clean" do. */
+/* Whether it takes the server away and makes another instance back it. */
 gboolean request_moves_server(const JobRequest *request);
+
+/* Whether it declares a server that is not known before. */
+gboolean request_adopts(const JobRequest *request);
 
 /* Whether it starts, stops or changes this instance. */
 gboolean request_uses(const JobRequest *request, const char *instance);

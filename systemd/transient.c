@@ -356,6 +356,10 @@ static int append_properties(sd_bus_message *m, const TransientSpec *spec)
         ((r = append_words(m, "StateDirectory", state)) < 0 ||
          (r = sd_bus_message_append(m, "(sv)", "StateDirectoryMode", "u", 0750u)) < 0))
         return r;
+    if (spec->capabilities &&
+        ((r = append_number(m, "CapabilityBoundingSet", *spec->capabilities)) < 0 ||
+         (r = sd_bus_message_append(m, "(sv)", "NoNewPrivileges", "b", 1)) < 0))
+        return r;
     return append_command(m, words[0], words);
 }
 

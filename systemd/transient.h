@@ -19,6 +19,8 @@ typedef struct {
     const char *state_directory;   /* below /var/lib, made for USER with mode 0750; NULL none */
     const char *working_directory; /* NULL: "/" */
     guint64 limit_usec;            /* USEC_NEVER: none */
+    const guint64 *capabilities; /* all that it may have, as bits, and no more privileges; NULL: those
+                                    of its user */
     gboolean fresh; /* a unit of this name from before is removed first, never taken over */
 } TransientSpec;
 

@@ -174,6 +174,36 @@ UnitCall *unit_reload_all(sd_bus *bus, UnitJobDone done, gpointer data)
     return r < 0 ? NULL : g_steal_pointer(&call);
 }
 
+static int on_enabled(sd_bus_message *message, void *data, sd_bus_error *ret_error)
+{
+    UnitCall *call = data;
+    g_autoptr(GError) error = NULL;
+
+    if (unit_answer_failed(message, "change the boot of", call->unit, &error))
+        job_finished(call, NULL, error);
+    else
+        job_finished(call, "done", NULL);
+    return 0;
+}
+
+UnitCall *unit_enable(sd_bus *bus, const char *unit, gboolean on, UnitJobDone done, gpointer data)
+{
+    g_autoptr(UnitCall) call = unit_call_new(bus, unit, data);
+    sd_bus_message *message = NULL;
+    int r;
+
+    call->job_done = done;
+    r = sd_bus_message_new_method_call(bus, &message, PID1_NAME, PID1_PATH, PID1_INTERFACE,
+                                       on ? "EnableUnitFiles" : "DisableUnitFiles");
+    if (r >= 0) /* not only until the next boot; and, to enable, no link of somebody else's */
+        r = on ? sd_bus_message_append(message, "asbb", 1, unit, 0, 0)
+               : sd_bus_message_append(message, "asb", 1, unit, 0);
+    if (r >= 0)
+        r = unit_send(call, message, on_enabled);
+    sd_bus_message_unref(message);
+    return r < 0 ? NULL : g_steal_pointer(&call);
+}
+
 /* --- how a unit is ------------------------------------------------------------------------------
  */
 

@@ -25,6 +25,9 @@ typedef enum { UNIT_START, UNIT_STOP, UNIT_RESTART, N_UNIT_VERBS } UnitVerb;
 typedef void (*UnitJobDone)(const char *result, const GError *error, gpointer data);
 UnitCall *unit_verb(sd_bus *bus, UnitVerb verb, const char *unit, UnitJobDone done, gpointer data);
 
+/* Whether the unit is started at boot, as its [Install] says; a daemon-reload must follow. */
+UnitCall *unit_enable(sd_bus *bus, const char *unit, gboolean on, UnitJobDone done, gpointer data);
+
 /* daemon-reload. */
 UnitCall *unit_reload_all(sd_bus *bus, UnitJobDone done, gpointer data);
 

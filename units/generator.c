@@ -16,6 +16,7 @@
 #include "state/request.h"
 #include "timesten/utility.h"
 #include "units/layout.h"
+#include "units/owner.h"
 #include "units/writer.h"
 
 #include <fcntl.h>
@@ -167,15 +168,15 @@ static void write_socket(const Generator *generator, const char *server, const c
             text, "[Unit]\n"
                   "# A stop would reset every client that waits for the job that is at work.\n"
                   "RefuseManualStop=yes\n\n");
+    g_string_append(text, "[Socket]\n");
+    owner_append_socket(text, server, address);
     g_string_append_printf(
         text,
-        "[Socket]\n"
-        "ListenStream=%s\n"
         "ExecStartPre=\n"
         "# While the port is open, its address stays this one, whatever the configuration says.\n"
         "ExecStartPost=-/bin/sh -c 'mkdir -p %s && echo \"%s\" >%s'\n"
         "ExecStopPost=-/bin/rm -f %s\n",
-        address, directory, address, path, path);
+        directory, address, path, path);
     if (inherit)
         g_string_append(text,
                         "# The instance's user asks for the socket there. The keeper looks who "
@@ -200,15 +201,11 @@ static void write_keeper(const Generator *generator, const ServerConfig *server)
     g_autoptr(GString) text = g_string_new(NULL);
     g_autoptr(GError) error = NULL;
 
+    owner_append_keeper(text, server->name, backing);
     g_string_append_printf(text,
-                           "[Unit]\n"
-                           "# Not After=: the keeper must be there to end a hold while the "
-                           "instance is still starting.\n"
-                           "Wants=%s\n\n"
-                           "[Service]\n"
                            "Environment=TIMESTEN_BACKEND=%s\n"
                            "Environment=TIMESTEN_WAIT_USEC=%" G_GUINT64_FORMAT "\n",
-                           backing, backend, server->hold_limit_usec);
+                           backend, server->hold_limit_usec);
     if (server->proxy)
         g_string_append(text, "Environment=TIMESTEN_PROXY=v2\n");
     if (job)

@@ -23,8 +23,8 @@ from harness import check, equal, run, say, skip, tally  # noqa: E402
 from lane import CRASH, DATABASE, PATIENCE, STATE, Lane  # noqa: E402
 from world import ADMIN, HOMES, PORT, RELEASES, World, store  # noqa: E402
 
-__all__ = ["ADMIN", "BusError", "CRASH", "CrashWorld", "DATABASE", "Failed", "HOMES", "LIBRARY", "LONG", "PORT", "STATE", "Tally", "check",
-           "equal", "options", "roots", "run", "say", "skip", "store", "wait_until"]
+__all__ = ["ADMIN", "BusError", "CRASH", "CrashWorld", "DATABASE", "DROPIN", "Failed", "HOMES", "KILLED", "LIBRARY", "LONG",
+           "PORT", "STATE", "Tally", "check", "equal", "options", "roots", "run", "say", "skip", "store", "wait_until"]
 
 LONG = os.environ.get("TU_LONG") == "1"
 LANES = int(os.environ.get("TU_LANES", "4"))

@@ -19,6 +19,7 @@ static const KeeperStatus example = {
     .refused = 3,
     .cut = 4,
     .gave_up = 5,
+    .guest = 812,
 };
 
 static void assert_same(const KeeperStatus *a, const KeeperStatus *b)
@@ -34,6 +35,7 @@ static void assert_same(const KeeperStatus *a, const KeeperStatus *b)
     g_assert_cmpuint(a->refused, ==, b->refused);
     g_assert_cmpuint(a->cut, ==, b->cut);
     g_assert_cmpuint(a->gave_up, ==, b->gave_up);
+    g_assert_cmpuint(a->guest, ==, b->guest);
 }
 
 static void line_leads_back(void)
@@ -54,6 +56,23 @@ static void no_backend_is_null(void)
 
     g_assert_nonnull(back);
     assert_same(&status, back);
+}
+
+/* The keeper is not restarted when the package is upgraded, and says what it knew then. */
+static void an_older_keeper_has_no_guest(void)
+{
+    g_autofree char *line = keeper_status_format(&example);
+    char *guest = strstr(line, " guest=812");
+    g_autofree char *old = NULL;
+    g_autoptr(KeeperStatus) back = NULL;
+
+    g_assert_nonnull(guest);
+    *guest = '\0';
+    old = g_strconcat(line, guest + strlen(" guest=812"), NULL);
+    back = keeper_status_parse(old, NULL);
+    g_assert_nonnull(back);
+    g_assert_cmpuint(back->guest, ==, 0);
+    g_assert_cmpuint(back->cut, ==, example.cut);
 }
 
 /* A newer keeper may say more than this reader knows. */
@@ -187,6 +206,7 @@ int main(int argc, char **argv)
     path_set_root(root);
     g_test_add_func("/port/status/line-leads-back", line_leads_back);
     g_test_add_func("/port/status/no-backend-is-null", no_backend_is_null);
+    g_test_add_func("/port/status/an-older-keeper-has-no-guest", an_older_keeper_has_no_guest);
     g_test_add_func("/port/status/unknown-keys-are-passed-over", unknown_keys_are_passed_over);
     g_test_add_func("/port/status/any-cut-short-line-is-refused", any_cut_short_line_is_refused);
     g_test_add_func("/port/status/wrong-values-are-refused", wrong_values_are_refused);
