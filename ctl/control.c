@@ -2,6 +2,7 @@
 #include "ctl/bus.h"
 #include "ctl/object-json.h"
 #include "ctl/report.h"
+#include "ctl/socket.h"
 #include "ctl/verbs.h"
 #include "common/error.h"
 #include "common/names.h"
@@ -56,6 +57,8 @@ int hold_run(Session *session, char **arguments, GError **error)
 
     if (!hold_limit(session, arguments, &limit, &usage))
         return report_usage(usage);
+    if (socket_is(arguments[0]))
+        return socket_hold(session, arguments[0], limit, error);
     path = server_path(session, arguments[0], error);
     if (!path)
         return 1;
@@ -75,11 +78,15 @@ int hold_run(Session *session, char **arguments, GError **error)
 
 int resume_run(Session *session, char **arguments, GError **error)
 {
-    g_autofree char *path = server_path(session, arguments[0], error);
-    g_autoptr(sd_bus_message) answer = path ? bus_call(session, path, TU_SERVER_INTERFACE, "Resume",
-                                                       CALL_CHANGE_USEC, error, "a{sv}", 0)
-                                            : NULL;
+    g_autofree char *path = NULL;
+    g_autoptr(sd_bus_message) answer = NULL;
 
+    if (socket_is(arguments[0]))
+        return socket_resume(session, arguments[0], error);
+    path = server_path(session, arguments[0], error);
+    if (path)
+        answer = bus_call(session, path, TU_SERVER_INTERFACE, "Resume", CALL_CHANGE_USEC, error,
+                          "a{sv}", 0);
     if (!answer)
         return 1;
     if (session->options->output != OUTPUT_TEXT)

@@ -2,6 +2,7 @@
 #include "ctl/bus.h"
 #include "ctl/object-json.h"
 #include "ctl/pager.h"
+#include "ctl/socket.h"
 #include "ctl/table.h"
 #include "ctl/verbs.h"
 #include "ctl/words.h"
@@ -88,6 +89,8 @@ static int list_json(Session *session, GError **error)
     if (!list(session, "ListInstances", read_instances, NULL, json, &count, error))
         return 1;
     json_end(json);
+    if (!socket_json(session, json, error))
+        return 1;
     json_finish(json);
     return 0;
 }
@@ -114,5 +117,5 @@ int list_run(Session *session, char **arguments, GError **error)
         table_print(instances, stdout);
     else
         puts("No instances are configured: see timesten-upgrade.conf(5).");
-    return 0;
+    return socket_table(session, error) ? 0 : 1;
 }

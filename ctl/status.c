@@ -3,6 +3,7 @@
 #include "ctl/object-json.h"
 #include "ctl/pager.h"
 #include "ctl/progress.h"
+#include "ctl/socket.h"
 #include "ctl/table.h"
 #include "ctl/verbs.h"
 #include "ctl/words.h"
@@ -208,6 +209,8 @@ static int show_all(Session *session, GError **error)
         for (guint i = 0; i < servers->len; i++)
             json_server(json, NULL, servers->pdata[i]);
         json_end(json);
+        if (!socket_json(session, json, error))
+            return 1;
         json_finish(json);
         return 0;
     }
@@ -226,10 +229,12 @@ static int show_all(Session *session, GError **error)
         line = progress_line(job, server, 0, 0);
         printf("\nJob %" G_GUINT64_FORMAT " on %s: %s\n", job->id, server->name, line);
     }
-    return 0;
+    return socket_table(session, error) ? 0 : 1;
 }
 
 int status_run(Session *session, char **arguments, GError **error)
 {
+    if (arguments[0] && socket_is(arguments[0]))
+        return socket_status(session, arguments[0], error);
     return arguments[0] ? show_one(session, arguments[0], error) : show_all(session, error);
 }

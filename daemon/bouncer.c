@@ -166,6 +166,7 @@ static int append_details(sd_bus_message *m, const Call *call)
         { "from", call->from },
         { "to", call->to },
         { "method", call->method },
+        { "unit", call->unit },
     };
     int r = sd_bus_message_open_container(m, 'a', "{ss}");
 

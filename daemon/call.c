@@ -25,6 +25,7 @@ static void clear_details(Call *call)
     call_set(&call->from, NULL);
     call_set(&call->to, NULL);
     call_set(&call->method, NULL);
+    call_set(&call->unit, NULL);
     call->kind = NULL;
     g_clear_pointer(&call->options, g_variant_unref);
 }
@@ -127,9 +128,9 @@ guint call_count_pending(const Daemon *daemon)
 
 static char *details_text(const Call *call)
 {
-    return g_strdup_printf("%s\n%s\n%s\n%s", call->server ? call->server : "",
+    return g_strdup_printf("%s\n%s\n%s\n%s\n%s", call->server ? call->server : "",
                            call->from ? call->from : "", call->to ? call->to : "",
-                           call->method ? call->method : "");
+                           call->method ? call->method : "", call->unit ? call->unit : "");
 }
 
 static gboolean prepare(Call *call, GError **error)

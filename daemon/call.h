@@ -21,6 +21,7 @@ struct Call {
     char *from;
     char *to;
     char *method;
+    char *unit;
     const char *kind;  /* of job, a literal; polkit is not told: the action says it */
     GVariant *options; /* a{sv}, checked by options.c */
 

@@ -19,6 +19,7 @@ struct Daemon {
     struct JobTable *jobs;       /* jobs.c */
     GPtrArray *calls;            /* Call, call.c: those without an answer */
     GPtrArray *asks;             /* Ask, ask.c: checks and plans at work */
+    GPtrArray *pauses;           /* socket.c: holds and resumes at work */
     struct UnitTurns *turns;     /* units.c */
     struct Publisher *publisher; /* publish.c */
 };

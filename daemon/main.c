@@ -11,6 +11,7 @@
 #include "daemon/log.h"
 #include "daemon/manager.h"
 #include "daemon/publish.h"
+#include "daemon/socket.h"
 #include "daemon/world.h"
 #include "common/error.h"
 #include "common/names.h"
@@ -66,6 +67,7 @@ static gboolean start(Daemon *daemon, GError **error)
 
     daemon->calls = g_ptr_array_new();
     daemon->asks = g_ptr_array_new();
+    daemon->pauses = socket_pauses_new();
     daemon->turns = unit_turns_new();
     daemon->instances = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, object_unref);
     daemon->servers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, object_unref);
@@ -87,6 +89,7 @@ static void stop(Daemon *daemon)
     while (daemon->calls->len > 0)
         call_drop(daemon->calls->pdata[daemon->calls->len - 1]);
     ask_free_all(daemon);
+    socket_free_all(daemon);
     world_free(daemon->world);
     g_hash_table_unref(daemon->servers);
     g_hash_table_unref(daemon->instances);

@@ -6,6 +6,7 @@
 #include "daemon/jobs.h"
 #include "daemon/log.h"
 #include "daemon/server.h"
+#include "daemon/socket.h"
 #include "daemon/world.h"
 #include "common/error.h"
 #include "common/names.h"
@@ -151,7 +152,8 @@ static GVariant *get_version(const Object *object)
 
 static GVariant *get_features(const Object *object)
 {
-    static const char *const features[] = { "offline", "relay", "inherit", "rollback", "retry", "clean", "adopt" };
+    static const char *const features[] = { "offline", "relay", "inherit", "rollback", "retry", "clean", "adopt",
+                                            "hold-socket" };
 
     return g_variant_new_strv(features, G_N_ELEMENTS(features));
 }
@@ -169,6 +171,12 @@ static const MethodRow methods[] = {
       SD_BUS_PARAM(name) SD_BUS_PARAM(instance) SD_BUS_PARAM(options) SD_BUS_PARAM(id)
           SD_BUS_PARAM(job),
       "org.timesten.upgrade1.adopt", adopt_prepare, adopt_act },
+    { "HoldSocket", "sta{sv}", "",
+      SD_BUS_PARAM(unit) SD_BUS_PARAM(limit_usec) SD_BUS_PARAM(options),
+      "org.timesten.upgrade1.hold-socket", socket_hold_prepare, socket_hold_act },
+    { "ResumeSocket", "sa{sv}", "", SD_BUS_PARAM(unit) SD_BUS_PARAM(options),
+      "org.timesten.upgrade1.hold-socket", socket_resume_prepare, socket_resume_act },
+    { "ListHeldSockets", "", "a(sssttuu)", SD_BUS_PARAM(sockets), FREE_FOR_ALL, NULL, socket_list },
     { "Reload", "", "", "", "org.timesten.upgrade1.reload", NULL, act_reload },
     { NULL },
 };

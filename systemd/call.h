@@ -1,7 +1,7 @@
 /* What every question to PID 1 is made of; private to this folder. */
 #pragma once
 
-#include "systemd/unit.h"
+#include "systemd/facts.h"
 
 #define PID1_NAME      "org.freedesktop.systemd1"
 #define PID1_PATH      "/org/freedesktop/systemd1"
@@ -21,6 +21,7 @@ struct UnitCall {
     char *job; /* object path of systemd's job */
     UnitJobDone job_done;
     UnitStateRead state_done;
+    UnitFactsRead facts_done;
     void *transient; /* owned by transient.c */
     gpointer data;
 };

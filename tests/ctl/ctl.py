@@ -182,11 +182,30 @@ def list_shows_servers_and_instances(bus):
     assert [i['name'] for i in value['instances']] == ['tt60', 'tt70']
 
 
+def any_socket_is_held_and_told(bus):
+    for words in (('list',), ('status',)):
+        out = bus.run(*words).expect(0).out
+        assert re.search(r'^web\.socket +held +web\.service +3 ', out, re.M), out
+        assert [one['unit'] for one in bus.json_once(*words)['sockets']] == ['web.socket']
+    out = bus.run('status', 'web.socket').expect(0).out
+    assert '3 waiting (room for 4096)' in out and 'ttctl resume web.socket' in out, out
+    assert 'other.socket is not on hold' in bus.run('status', 'other.socket').expect(0).out
+    out = bus.run('hold', 'web.socket', '90s').expect(0).out
+    assert 'ttctl resume web.socket' in out and '1min 30s' in out, out
+    bus.run('resume', 'web.socket').expect(0)
+    assert [call.rsplit(' ', 1)[0] for call in bus.calls()] == ['HoldSocket web.socket 90000000', 'ResumeSocket']
+
+
+def service_that_holds_no_sockets_is_understood(bus):
+    assert 'web.socket' not in bus.run('list').expect(0).out
+    assert bus.json_once('status')['sockets'] == []
+
+
 def an_empty_house_is_told(bus):
     assert 'No servers are configured' in bus.run('list').expect(0).out
     assert 'No servers are configured' in bus.run('status').expect(0).out
     assert 'There are no jobs' in bus.run('jobs').expect(0).out
-    assert bus.json('list') == {'version': 1, 'servers': [], 'instances': []}
+    assert bus.json('list') == {'version': 1, 'servers': [], 'instances': [], 'sockets': []}
     assert bus.json('jobs') == {'version': 1, 'jobs': []}
 
 
@@ -678,6 +697,8 @@ def odd_words_are_survived(bus):
 TESTS = {
     list_shows_servers_and_instances: {},
     an_empty_house_is_told: {'Empty': 1},
+    any_socket_is_held_and_told: {},
+    service_that_holds_no_sockets_is_understood: {'OldService': 1},
     status_shows_one_server_whole: {},
     status_shows_the_job_at_work: {'PaceMSec': 1000},
     check_names_the_worst_first: {'Checks': 'failed'},

@@ -58,6 +58,36 @@ static int on_list_jobs(sd_bus_message *call, void *data, sd_bus_error *error)
                                       job->state, job->progress, TU_JOB_PATH "/_37");
 }
 
+static int on_list_held(sd_bus_message *call, void *data, sd_bus_error *error)
+{
+    Mock *mock = data;
+
+    if (script_number(mock, "OldService", 0))
+        return sd_bus_error_setf(error, SD_BUS_ERROR_UNKNOWN_METHOD, "Unknown method");
+    if (script_number(mock, "Empty", 0))
+        return sd_bus_reply_method_return(call, "a(sssttuu)", 0);
+    return sd_bus_reply_method_return(call, "a(sssttuu)", 1, "web.socket", "web.service", "held",
+                                      G_GUINT64_CONSTANT(1700000000000000),
+                                      G_GUINT64_CONSTANT(1700000060000000), 3, 4096);
+}
+
+static int on_hold_socket(sd_bus_message *call, void *data, sd_bus_error *error)
+{
+    Mock *mock = data;
+    const char *unit;
+    guint64 limit;
+
+    sd_bus_message_read(call, "st", &unit, &limit);
+    note_call(mock, call, "HoldSocket %s %" G_GUINT64_FORMAT, unit, limit);
+    return sd_bus_reply_method_return(call, NULL);
+}
+
+static int on_resume_socket(sd_bus_message *call, void *data, sd_bus_error *error)
+{
+    note_call(data, call, "ResumeSocket");
+    return sd_bus_reply_method_return(call, NULL);
+}
+
 static int on_get_server(sd_bus_message *call, void *data, sd_bus_error *error)
 {
     Mock *mock = data;
@@ -119,6 +149,9 @@ const sd_bus_vtable manager_vtable[] = {
     SD_BUS_METHOD("GetServer", "s", "o", on_get_server, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("GetInstance", "s", "o", on_get_instance, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("GetJob", "t", "o", on_get_job, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("ListHeldSockets", "", "a(sssttuu)", on_list_held, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("HoldSocket", "sta{sv}", "", on_hold_socket, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("ResumeSocket", "sa{sv}", "", on_resume_socket, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Reload", "", "", on_reload, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_SIGNAL("JobNew", "tos", 0),
     SD_BUS_SIGNAL("JobRemoved", "toss", 0),
