@@ -28,15 +28,35 @@ typedef struct {
 
 typedef void (*TakeMessage)(const struct nlmsghdr *message, DiagFound found, gpointer data);
 
+static void set_local(struct sockaddr_storage *local, const struct inet_diag_msg *one)
+{
+    if (one->idiag_family == AF_INET) {
+        struct sockaddr_in *address = (struct sockaddr_in *)local;
+
+        address->sin_family = AF_INET;
+        address->sin_port = one->id.idiag_sport;
+        memcpy(&address->sin_addr, one->id.idiag_src, sizeof address->sin_addr);
+    } else {
+        struct sockaddr_in6 *address = (struct sockaddr_in6 *)local;
+
+        address->sin6_family = AF_INET6;
+        address->sin6_port = one->id.idiag_sport;
+        memcpy(&address->sin6_addr, one->id.idiag_src, sizeof address->sin6_addr);
+    }
+}
+
 static void take_inet(const struct nlmsghdr *message, DiagFound found, gpointer data)
 {
     const struct inet_diag_msg *one = NLMSG_DATA(message);
+    DiagSocket socket = { 0 };
 
-    if (message->nlmsg_len >= NLMSG_LENGTH(sizeof *one))
-        found(&(DiagSocket){ .inode = one->idiag_inode,
-                             .queue = one->idiag_rqueue,
-                             .limit = one->idiag_wqueue },
-              data);
+    if (message->nlmsg_len < NLMSG_LENGTH(sizeof *one))
+        return;
+    socket.inode = one->idiag_inode;
+    socket.queue = one->idiag_rqueue;
+    socket.limit = one->idiag_wqueue;
+    set_local(&socket.local, one);
+    found(&socket, data);
 }
 
 static void take_unix(const struct nlmsghdr *message, DiagFound found, gpointer data)

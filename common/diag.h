@@ -7,9 +7,10 @@
 #include <sys/socket.h>
 
 typedef struct {
-    guint64 inode; /* 0: a connection that nobody has accepted yet */
-    guint queue;   /* of a listening socket: the connects that wait */
-    guint limit;   /* the same: how many may */
+    guint64 inode;                 /* 0: a connection that nobody has accepted yet */
+    struct sockaddr_storage local; /* of TCP */
+    guint queue;                   /* of a listening socket: the connects that wait */
+    guint limit;                   /* the same: how many may */
 } DiagSocket;
 
 typedef void (*DiagFound)(const DiagSocket *socket, gpointer data);

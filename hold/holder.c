@@ -225,8 +225,24 @@ static int hold(const char *service)
     return next == BROKEN;
 }
 
+/* Through stderr and not by GLib to the journal: that looks up the sender of a message, who has
+ * often ended by then, and its unit would not be known. */
+static GLogWriterOutput write_log(GLogLevelFlags level, const GLogField *fields, gsize n_fields,
+                                  gpointer data)
+{
+    const char *message = "";
+
+    for (gsize i = 0; i < n_fields; i++)
+        if (g_str_equal(fields[i].key, "MESSAGE"))
+            message = fields[i].value;
+    if (level & (G_LOG_LEVEL_WARNING | G_LOG_LEVEL_MESSAGE))
+        fprintf(stderr, "%s%s\n", level & G_LOG_LEVEL_WARNING ? SD_WARNING : SD_INFO, message);
+    return G_LOG_WRITER_HANDLED;
+}
+
 int main(int argc, char **argv)
 {
+    g_log_set_writer_func(write_log, NULL, NULL);
     if (argc == 2 && argv[1][0] != '-')
         return hold(argv[1]);
     if (argc == 3 && g_str_equal(argv[1], "--widen"))

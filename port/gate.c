@@ -1,5 +1,6 @@
 #include "port/gate.h"
 #include "port/beginning.h"
+#include "port/census.h"
 #include "port/dialer.h"
 #include "port/guest.h"
 #include "port/heir.h"
@@ -26,6 +27,9 @@
 
 #define STATUS_LIMIT 4096
 
+/* Nobody tells us of the end of a session that we do not relay. */
+#define RECOUNT_USEC (250 * USEC_PER_MSEC)
+
 struct Gate {
     char *server;
     Saved *now;
@@ -41,14 +45,26 @@ struct Gate {
     Relay *relay;
     Publisher *publisher;
     Silence *silence;
+    Census *census;
     sd_event_source *deadline;
     sd_event_source *drain_end;
+    sd_event_source *recount; /* while sessions drain that are not ours */
 };
 
 /* Whether the backend accepts by itself, at the public sockets. */
 static gboolean is_inherited(const Gate *gate)
 {
     return heir_is(gate->now->backend) || gate->guest;
+}
+
+static guint count_sessions(const Gate *gate)
+{
+    g_autoptr(GArray) sockets = NULL;
+
+    if (!is_inherited(gate))
+        return relay_sessions(gate->relay);
+    sockets = listeners_sockets(gate->listeners);
+    return census_count(gate->census, sockets);
 }
 
 /* Whether clients are taken out of the queue now. */
@@ -80,6 +96,8 @@ static void apply(Gate *gate)
     relay_await_end(gate->relay, now->state == KEEPER_DRAIN);
     set_timer(gate->deadline, now->deadline);
     set_timer(gate->drain_end, now->drain_end);
+    set_timer(gate->recount,
+              now->state == KEEPER_DRAIN && is_inherited(gate) ? boottime_now() + RECOUNT_USEC : 0);
     if (now->state == KEEPER_OPEN || !is_inherited(gate))
         listeners_open_door(gate->listeners);
     if (now->state == KEEPER_OPEN && !is_inherited(gate) &&
@@ -112,7 +130,7 @@ static gboolean change(Gate *gate, Saved *next, GError **error)
         g_message("Server %s: %s after %s, backend %s, %u sessions, %u connects wait", gate->server,
                   nick_of(keeper_state_nicks, next->state),
                   nick_of(keeper_state_nicks, gate->now->state),
-                  next->backend ? next->backend : "none", relay_sessions(gate->relay),
+                  next->backend ? next->backend : "none", count_sessions(gate),
                   listeners_held(gate->listeners));
     adopt(gate, next);
     return TRUE;
@@ -254,6 +272,17 @@ static int on_deadline(sd_event_source *source, uint64_t usec, void *data)
     return 0;
 }
 
+static int on_recount(sd_event_source *source, uint64_t usec, void *data)
+{
+    Gate *gate = data;
+
+    if (count_sessions(gate) == 0)
+        finish_drain(gate);
+    else
+        set_timer(gate->recount, boottime_now() + RECOUNT_USEC);
+    return 0;
+}
+
 static int on_drain_end(sd_event_source *source, uint64_t usec, void *data)
 {
     Gate *gate = data;
@@ -339,7 +368,7 @@ gboolean gate_drain(Gate *gate, guint64 drain_usec, guint64 deadline_usec, GErro
     next->drain_end = now + drain_usec;
     /* Before it is asked how many there are: the end of the last one must not slip through. */
     relay_await_end(gate->relay, TRUE);
-    if (relay_sessions(gate->relay) == 0) {
+    if (count_sessions(gate) == 0) {
         next->state = KEEPER_HOLD;
         next->drain_end = 0;
     }
@@ -439,7 +468,7 @@ KeeperStatus *gate_status(Gate *gate)
     *status = (KeeperStatus){
         .state = gate->now->state,
         .backend = g_strdup(gate->now->backend),
-        .sessions = relay_sessions(gate->relay),
+        .sessions = count_sessions(gate),
         .held = listeners_held(gate->listeners),
         .queue_limit = listeners_limit(gate->listeners),
         .hold_since = published_time(gate, gate->now->since),
@@ -499,7 +528,8 @@ static void recover_counters(Gate *gate)
         return;
     gate->accepted = last->accepted;
     gate->refused = last->refused;
-    gate->cut = last->cut + last->sessions;
+    /* Those of a server that accepts by itself noticed nothing. */
+    gate->cut = last->cut + (is_inherited(gate) ? 0 : last->sessions);
     gate->gave_up = last->gave_up;
 }
 
@@ -533,6 +563,11 @@ static gboolean make_parts(Gate *gate, sd_event *event, const GateOptions *optio
                               on_drain_end, gate);
     if (r >= 0)
         r = sd_event_source_set_enabled(gate->drain_end, SD_EVENT_OFF);
+    if (r >= 0)
+        r = sd_event_add_time(event, &gate->recount, CLOCK_BOOTTIME, 0, USEC_PER_MSEC, on_recount,
+                              gate);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(gate->recount, SD_EVENT_OFF);
     return r >= 0 || tu_error_errno(error, -r, "Cannot make a timer");
 }
 
@@ -546,6 +581,7 @@ Gate *gate_new(sd_event *event, const GateOptions *options, GError **error)
     gate->event = event;
     gate->proxy = options->proxy;
     gate->silence = silence_new(options->server);
+    gate->census = census_new();
     if (!make_parts(gate, event, options, error))
         return NULL;
     gate->now = beginning_state(options, &recovered);
@@ -588,12 +624,14 @@ void gate_free(Gate *gate)
     }
     sd_event_source_disable_unref(gate->deadline);
     sd_event_source_disable_unref(gate->drain_end);
+    sd_event_source_disable_unref(gate->recount);
     g_clear_pointer(&gate->guest, guest_free);
     g_clear_pointer(&gate->listeners, listeners_free);
     g_clear_pointer(&gate->dialer, dialer_free);
     g_clear_pointer(&gate->relay, relay_free);
     g_clear_pointer(&gate->publisher, publisher_free);
     g_clear_pointer(&gate->silence, silence_free);
+    g_clear_pointer(&gate->census, census_free);
     g_clear_pointer(&gate->now, saved_free);
     g_free(gate->server);
     g_free(gate);

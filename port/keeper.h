@@ -19,7 +19,7 @@ extern const char *const keeper_state_nicks[]; /* "open", "hold", "drain", "refu
 typedef struct {
     KeeperState state;
     char *backend;      /* "127.0.0.1:26002"; NULL none */
-    guint sessions;     /* relayed now */
+    guint sessions;     /* relayed now; of a server that accepts by itself, what the kernel counts */
     guint held;         /* connects that wait now: in the kernel's queue, or for a silent backend */
     guint queue_limit;  /* what the queue can take */
     guint64 hold_since; /* µs since the epoch; 0: not held */

@@ -20,7 +20,8 @@ char *notice_text(const Notice *notice)
             return g_strdup_printf("open, the adopted server (process %u) accepts by itself",
                                    status->guest);
         if (notice->inherited)
-            return g_strdup_printf("open, %s accepts by itself", status->backend);
+            return g_strdup_printf("open, %s accepts by itself, %u sessions", status->backend,
+                                   status->sessions);
         if (notice->problem)
             return g_strdup_printf(
                 "open, but %s does not answer (%s): %u sessions, %u connects wait", status->backend,

@@ -10,7 +10,7 @@ import sys
 import time
 
 from bus import options
-from harness import World, check, equal, refused, run, say, wait_until
+from harness import BusError, World, check, equal, refused, run, say, wait_until
 
 SERVER = r"""use strict; use warnings; my ($stop, $request) = (0, "");
 open(my $listener, "+<&=", 3) or die; $SIG{TERM} = sub { $stop = 1 };
@@ -149,7 +149,11 @@ def change_under_load(world):
 def every_end_starts_the_service(world):
     clients = Clients(world, 8080, 4)
     world.expect("socket-holder: The limit of the hold has passed: web.service is started")
-    hold(world, "web.socket", 3)
+    hold(world, "web.socket", 300)
+    try:
+        hold(world, "web.socket", 1)  # answered, or too late for that
+    except BusError as late:
+        equal(late.nick, "DeadlinePassed", "the answer to a hold that is over")
     wait_until(lambda: held(world, "web.socket") is None, 60, "the limit to pass")
     wait_until(lambda: world.unit("web.service") == "active", 60, "the service after the limit")
     world.expect(r"timesten-hold@web\.service\.service: (Main process exited|Failed with result|start operation timed out|State )", "Failed to start timesten-hold@web")

@@ -33,6 +33,8 @@ def test(world):
     world.start_clients(8)
     world.start_clients(2, reconnect_every=0)
     world.settle()
+    # Eight come and go, two stay.
+    wait_until(lambda: 2 <= world.bus.properties("Server", "main")["Sessions"] <= 10, 20, "the sessions to be told on the bus")
     keeper = world.unit("timesten-server@main.service", "MainPID")
     world.run("kill", "-9", keeper)
     world.settle()
@@ -43,6 +45,7 @@ def test(world):
     port = hello(world)
     wait_until(lambda: seen(world, "tt70", port), 20, "the address of a client to be seen by 7.0")
     report = world.end_clients("tt70")
+    wait_until(lambda: world.bus.properties("Server", "main")["Sessions"] == 0, 20, "the bus to tell of the end of all sessions")
     equal(report.cut, 2, "sessions that were cut: by the upgrade, and none by the keeper's death")
     check(report.written > 0, "the clients wrote nothing")
     equal(world.content("tt70", "orders"), before, "count and checksum of the rows written before")

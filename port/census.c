@@ -1,0 +1,93 @@
+#include "port/census.h"
+#include "port/socket.h"
+#include "common/diag.h"
+#include "common/text.h"
+
+#include <netinet/in.h>
+
+#define PERIOD_USEC (200 * USEC_PER_MSEC)
+#define SHARE       100 /* of the time */
+
+struct Census {
+    guint count;
+    guint64 again; /* CLOCK_BOOTTIME; before that the count stands */
+    gboolean told; /* that the kernel does not tell */
+};
+
+typedef struct {
+    const struct sockaddr_storage *listener;
+    guint count;
+} Search;
+
+Census *census_new(void)
+{
+    return g_new0(Census, 1);
+}
+
+void census_free(Census *census)
+{
+    g_free(census);
+}
+
+/* A connection has the family of the socket that it was accepted at. */
+static gboolean was_accepted_at(const struct sockaddr_storage *listener,
+                                const struct sockaddr_storage *local)
+{
+    const struct sockaddr_in *l4 = (const struct sockaddr_in *)listener;
+    const struct sockaddr_in *a4 = (const struct sockaddr_in *)local;
+    const struct sockaddr_in6 *l6 = (const struct sockaddr_in6 *)listener;
+    const struct sockaddr_in6 *a6 = (const struct sockaddr_in6 *)local;
+
+    if (listener->ss_family != local->ss_family)
+        return FALSE;
+    if (listener->ss_family == AF_INET)
+        return l4->sin_addr.s_addr == htonl(INADDR_ANY) ||
+               l4->sin_addr.s_addr == a4->sin_addr.s_addr;
+    return IN6_IS_ADDR_UNSPECIFIED(&l6->sin6_addr) ||
+           IN6_ARE_ADDR_EQUAL(&l6->sin6_addr, &a6->sin6_addr);
+}
+
+static void add(const DiagSocket *socket, gpointer data)
+{
+    Search *search = data;
+
+    if (socket->inode != 0 && was_accepted_at(search->listener, &socket->local))
+        search->count++;
+}
+
+static guint16 port_of(const struct sockaddr_storage *address)
+{
+    return ntohs(address->ss_family == AF_INET ? ((const struct sockaddr_in *)address)->sin_port
+                                               : ((const struct sockaddr_in6 *)address)->sin6_port);
+}
+
+static guint count_at(Census *census, int socket)
+{
+    struct sockaddr_storage listener = { 0 };
+    socklen_t length = sizeof listener;
+    Search search = { .listener = &listener };
+    g_autoptr(GError) error = NULL;
+
+    if (getsockname(socket, (struct sockaddr *)&listener, &length) < 0 ||
+        diag_established(port_of(&listener), add, &search, &error))
+        return search.count;
+    if (!census->told)
+        g_warning("The sessions cannot be counted: %s", error->message);
+    census->told = TRUE;
+    return 0;
+}
+
+guint census_count(Census *census, const GArray *sockets)
+{
+    guint64 began = boottime_now();
+    guint64 took;
+
+    if (began < census->again)
+        return census->count;
+    census->count = 0;
+    for (guint i = 0; i < sockets->len; i++)
+        census->count += count_at(census, g_array_index(sockets, int, i));
+    took = boottime_now() - began;
+    census->again = began + MAX(PERIOD_USEC, took * SHARE);
+    return census->count;
+}
