@@ -71,9 +71,11 @@ static gboolean stamp_row(sqlite3 *database, sqlite3_changeset_iter *change, con
     g_free(quoted);
     quoted = g_strdup_printf("UPDATE \"%s\" SET \"%s\" = ?1 WHERE %s", table, column, where->str);
     if (sqlite3_prepare_v2(database, quoted, -1, &update, NULL) == SQLITE_OK) {
-        g_autofree char *now = g_strdup_printf("%016" G_GINT64_MODIFIER "x", g_get_real_time());
+        /* Bytes and no digits: SQLite takes a text that reads as a number for one, in a column of
+         * this type. */
+        gint64 now = GINT64_TO_BE(g_get_real_time());
 
-        sqlite3_bind_text(update, 1, now, -1, SQLITE_STATIC);
+        sqlite3_bind_blob(update, 1, &now, sizeof(now), SQLITE_TRANSIENT);
         for (int i = 0; i < columns; i++) {
             sqlite3_value *value = NULL;
 
