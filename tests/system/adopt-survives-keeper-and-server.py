@@ -57,9 +57,14 @@ def keeper_and_server(world):
     world.systemctl("daemon-reload")
     equal(world.unit(SOCKET), "active", "the socket unit after a reload")
     world.settle()
+    # As long as the server lives every client is its own, although a connect wakes both of them.
+    with world.taken_port(world.server_port()):
+        for _ in range(20):
+            world.ttclient(timeout=30)
     # A hold closes the door before the server, and a resume opens it again.
     world.run("ttctl", "hold", "main", "60s")
     equal(world.keeper("state"), "hold", "the state of the port")
+    check(not world.connects(), "a connect was accepted during a hold")
     world.run("ttctl", "resume", "main")
     world.settle()
     equal(world.servers("tt60"), [server], "the process of the server")
