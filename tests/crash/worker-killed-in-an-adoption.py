@@ -68,10 +68,11 @@ def undone(world, points, server, before, tally):
 
 def cancelled(world, server, before, tally):
     """In the middle of the look at who has the port."""
+    known = set(world.jobs_on_disk())
     gate = world.gate("tt60", "ttStatus")
     asked = world.popen("ttctl", "adopt", "main", "--instance=tt60", "--no-wait")
     gate.wait()
-    number = max(world.jobs_on_disk())
+    number = world.lane.find_job(known)
     world.run("ttctl", "cancel", number)
     gate.open()
     asked.wait()
@@ -85,6 +86,8 @@ def cancelled(world, server, before, tally):
 
 def cut(world, tally):
     """The host goes when the socket is shared and the file written; the next boot takes it back."""
+    known = set(world.jobs_on_disk())
+    world.shell(f"rm -rf {CRASH}/main")
     world.lane.arm(match="record end move-server", when="before", action="stop")
     asked = world.popen("ttctl", "adopt", "main", "--instance=tt60", "--no-wait")
     wait_until(lambda: world.lane.shots(), 60, "the worker to stop before its last step")
@@ -92,7 +95,7 @@ def cut(world, tally):
     world.cut_power()
     asked.wait()
     world.boot()
-    world.lane.number = max(world.jobs_on_disk())
+    world.lane.number = world.lane.find_job(known)
     equal(world.lane.wait_record(120), "failed", "the result of an adoption that a power cut met")
     check("main" not in world.shell("ls /etc/timesten-upgrade/servers.d").out, "the configuration is left after a power cut")
     equal(world.server_port(), PORT, "the port in the option file after a power cut")

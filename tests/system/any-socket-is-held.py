@@ -133,7 +133,9 @@ def change_under_load(world):
     for words in (("status",), ("list",), ("status", "web.socket")):
         check("web.socket" in world.run("ttctl", *words).out, f"ttctl {' '.join(words)} does not tell of the hold")
     world.expect(r"timesten-upgraded\.service: (Main process exited|Failed with result)")
-    world.systemctl("kill", "--signal=KILL", "timesten-upgraded.service", check=False)
+    daemon = world.unit("timesten-upgraded.service", "MainPID")
+    world.systemctl("kill", "--signal=KILL", "timesten-upgraded.service")
+    wait_until(lambda: world.unit("timesten-upgraded.service", "MainPID") not in ("0", daemon), 30, "another daemon")
     waits(world, 8, "the daemon's death")
     world.run("ttctl", "resume", "web.socket")
     wait_until(lambda: world.unit("web.service") == "active", 60, "the service to be started")
