@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "system"))
 import roots  # noqa: E402
 from bus import BusError, options  # noqa: E402
 from container import Failed, wait_until  # noqa: E402
-from harness import check, equal, run, say, skip, tally  # noqa: E402
+from harness import check, equal, run, say, skip, tally_ends  # noqa: E402
 from lane import CRASH, DATABASE, PATIENCE, STATE, Lane  # noqa: E402
 from world import ADMIN, HOMES, PORT, RELEASES, World, store  # noqa: E402
 
@@ -228,7 +228,7 @@ class CrashWorld(World):
 
     def compare(self, lanes, references, rebooted=False):
         """{lane: what is wrong} of those LANES in which something lies about, or lacks, that does not with an undisturbed job."""
-        end = time.monotonic() + 5
+        end = time.monotonic() + 30
         while True:
             wrong = {}
             found = self.look()
@@ -249,9 +249,6 @@ class CrashWorld(World):
 # Of any job these may stay: what utilities printed, the empty places of exports and of who serves.
 SHARED = {"state ./jobs", "state ./exports", "state ./servers"}
 ALLOWED = {"run job/N/export-orders.out", "run job/N/import-orders.out", "run job", "run job/N/progress"}
-
-# What tests/tally calls the results of jobs.
-ENDS = {"done": "done", "failed": "undone", "cancelled": "cancelled", "rolled-back": "back"}
 
 
 class Tally:
@@ -277,11 +274,7 @@ class Tally:
         told = ", ".join(f"{number} {outcome}" for outcome, number in sorted(self.outcomes.items())) or "none"
         say(f"  {what}: {count} runs, {self.kills} hit, {self.missed} not met; ended {told}, otherwise {len(self.failures)}; "
             f"{took:.0f} s, {took / max(1, count):.1f} s each")
-        numbers = {}
-        for outcome, number in self.outcomes.items():
-            end = (ends or ENDS)[outcome]
-            numbers[end] = numbers.get(end, 0) + number
-        tally(kind, count, what, **numbers)
+        tally_ends(kind, what, self.outcomes, ends)
 
     def check(self):
         check(not self.failures, f"{len(self.failures)} runs did not hold, the first: {self.failures[:1]}")

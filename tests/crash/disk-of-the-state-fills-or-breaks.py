@@ -106,4 +106,4 @@ def test(world):
 reason = why_not("ext4")
 if reason:
     skip(reason)
-run(test, machine=StateWorld)
+run(test, kind="fault", machine=StateWorld)

@@ -98,7 +98,9 @@ class Lane:
 
     def wait_record(self, timeout=90):
         """Waits for the end of the record on the disk, whoever else is up; gives its result."""
-        return wait_until(self.ended, timeout, f"job {self.number} to end", 0.1)
+        result = wait_until(self.ended, timeout, f"job {self.number} to end", 0.1)
+        self.world.results[int(self.number)] = result
+        return result
 
     # What came of it
 

@@ -100,4 +100,4 @@ def test(world):
     user_gone(world)
 
 
-run(test, machine=CrashWorld, lanes=1)
+run(test, kind="fault", machine=CrashWorld, lanes=1)

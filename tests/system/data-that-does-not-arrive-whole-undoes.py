@@ -41,4 +41,4 @@ def test(world):
     equal(world.content("tt70", "orders"), before, "the rows after a later, good upgrade")
 
 
-run(test)
+run(test, kind="fault")

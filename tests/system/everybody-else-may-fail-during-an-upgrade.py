@@ -126,4 +126,4 @@ def test(world):
     world.must_serve("tt70")
 
 
-run(test)
+run(test, kind="fault")

@@ -5,6 +5,7 @@ import signal
 import sys
 import time
 import traceback
+from collections import Counter
 from pathlib import Path
 
 from bus import Bus, BusError, options, refused
@@ -14,7 +15,11 @@ from world import ADMIN, DAEMON_PORTS, HOMES, PORT, RELEASES, SLOW, World, defin
 
 __all__ = ["ADMIN", "Bus", "BusError", "Container", "DAEMON_PORTS", "Failed", "HOMES", "PORT", "RELEASES", "Reader", "SLOW",
            "SOURCE", "World", "check", "clean_root", "define_instance", "equal", "options", "package", "refused", "run", "say", "skip",
-           "store", "tally", "wait_until"]
+           "store", "tally", "tally_ends", "wait_until"]
+
+
+# What tests/tally calls the results of jobs.
+ENDS = {"done": "done", "failed": "undone", "cancelled": "cancelled", "rolled-back": "back", "needs-attention": "attention"}
 
 
 def tally(kind, runs=1, what=None, **ends):
@@ -29,8 +34,18 @@ def skip(reason):
     sys.exit(77)
 
 
-def run(test, machine=World, **more):
-    """Runs TEST(machine) in a machine of its own and ends the process: 0 held, 1 did not."""
+def tally_ends(kind, what, results, ends=None):
+    """A row for RESULTS ({result of jobs: how many}), by what they are called in ENDS."""
+    numbers = {}
+    for result, number in results.items():
+        end = (ends or ENDS)[result]
+        numbers[end] = numbers.get(end, 0) + number
+    tally(kind, sum(results.values()), what, **numbers)
+
+
+def run(test, machine=World, kind=None, **more):
+    """Runs TEST(machine) in a machine of its own and ends the process: 0 held, 1 did not. KIND: what its jobs are counted as
+    in the table at the end of ./check."""
     name = Path(sys.argv[0]).stem
     # A test that is stopped (by meson's limit, by a person) still takes its machine down.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(124))
@@ -41,6 +56,8 @@ def run(test, machine=World, **more):
             test(world)
             if isinstance(world, World) and world.alive():
                 world.assert_quiet_journal()
+            if kind and world.results:
+                tally_ends(kind, name, Counter(world.results.values()))
     except (Failed, BusError) as failure:
         where = traceback.extract_tb(failure.__traceback__)
         own = [frame for frame in where if frame.filename == os.path.abspath(sys.argv[0])]

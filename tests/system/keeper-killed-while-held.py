@@ -36,4 +36,4 @@ def test(world):
     world.end_clients("tt60")
 
 
-run(test)
+run(test, kind="fault")

@@ -92,4 +92,4 @@ def test(world):
     say("  a generator killed 4 times in reloads and once at boot: nobody was refused")
 
 
-run(test)
+run(test, kind="fault")

@@ -94,4 +94,4 @@ def test(world):
     equal(world.content("tt70", "orders"), before, "the rows after a later, good upgrade")
 
 
-run(test, instances=("tt60", "tt70", "other"))
+run(test, kind="fault", instances=("tt60", "tt70", "other"))

@@ -75,4 +75,4 @@ def test(world):
     check("ttcserver garbage count=1" in fired, "the last fault never reached a client")
 
 
-run(test, rows=2000)
+run(test, kind="fault", rows=2000)

@@ -56,4 +56,4 @@ def test(world):
     equal(world.content("tt70", "orders"), before, "the rows after a later, good upgrade")
 
 
-run(test, server_lines=["DrainSec=1"])
+run(test, kind="fault", server_lines=["DrainSec=1"])

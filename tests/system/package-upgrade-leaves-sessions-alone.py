@@ -73,4 +73,4 @@ def test(world):
     wait_until(lambda: 16002 not in world.listeners(), 10, "the port to be closed by a removal")
 
 
-run(test)
+run(test, kind="fault")

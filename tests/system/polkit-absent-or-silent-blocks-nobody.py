@@ -63,4 +63,4 @@ def test(world):
     world.end_clients("tt70")
 
 
-run(test)
+run(test, kind="fault")

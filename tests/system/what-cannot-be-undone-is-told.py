@@ -40,4 +40,4 @@ def test(world):
     world.must_serve("tt60")
 
 
-run(test)
+run(test, kind="fault")

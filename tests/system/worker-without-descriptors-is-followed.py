@@ -64,4 +64,4 @@ def test(world):
     say("  2 workers without descriptors were followed by others")
 
 
-run(test)
+run(test, kind="fault")

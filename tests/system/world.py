@@ -57,6 +57,7 @@ class World(Container):
         self.clients = []
         self.client_number = 0
         self.gates = 0
+        self.results = {}  # of jobs that were waited for: {number: result}
         self.expected = list(ALWAYS_EXPECTED)
 
     def __enter__(self):
@@ -302,6 +303,7 @@ class World(Container):
             job = self.job(number)
             return job["State"] == FINISHED
         wait_until(ended, timeout, f"job {number} to end: {job}", 0.2)
+        self.results[int(number)] = job["Result"]
         return job
 
     def wait_step(self, number, step, timeout=60):
