@@ -144,6 +144,7 @@ static void options_init(Job *job)
     g_variant_lookup(options, "hold-limit-usec", "t", &job->options.hold_limit_usec);
     g_variant_lookup(options, "outage-limit-usec", "t", &job->options.outage_limit_usec);
     g_variant_lookup(options, "drain-usec", "t", &job->options.drain_usec);
+    g_variant_lookup(options, "confirm-within", "t", &job->options.confirm_within_usec);
     g_variant_lookup(options, "parallel", "u", &job->options.parallel);
     job->options.parallel = MAX(job->options.parallel, 1);
 }

@@ -33,7 +33,8 @@ typedef struct {
     guint64 hold_limit_usec;
     guint64 outage_limit_usec;
     guint64 drain_usec;
-    guint parallel; /* utilities at a time */
+    guint64 confirm_within_usec; /* after which it goes back by itself; 0 never */
+    guint parallel;              /* utilities at a time */
 } JobOptions;
 
 typedef struct {

@@ -68,15 +68,28 @@ gboolean step_drain(Job *job, GError **error)
     }
 }
 
+/* What the commit says. Only what came by replication has a way back that loses nothing, and only
+ * forward: whoever has gone back has nothing to confirm. */
+static Backing *new_backing(const Job *job)
+{
+    Backing *backing = g_new0(Backing, 1);
+
+    backing->instance = g_strdup(job->request->to);
+    backing->previous = g_strdup(job->request->from);
+    backing->job = job->request->id;
+    backing->since = g_get_real_time();
+    backing->method = g_strdup(job->request->method);
+    backing->unconfirmed =
+        g_str_equal(job->request->kind, "upgrade") && g_str_equal(job->request->method, "online");
+    if (backing->unconfirmed)
+        backing_set_deadline(backing, job->options.confirm_within_usec);
+    return backing;
+}
+
 gboolean step_commit(Job *job, GError **error)
 {
     g_autoptr(KeeperStatus) status = keeper_status_read(job->server->name);
-    Backing backing = {
-        .instance = job->request->to,
-        .previous = job->request->from,
-        .job = job->request->id,
-        .since = g_get_real_time(),
-    };
+    g_autoptr(Backing) backing = new_backing(job);
 
     if (status && status->state == KEEPER_OPEN) {
         g_set_error(error, TU_ERROR, TU_ERROR_PORT_NOT_HELD,
@@ -85,7 +98,7 @@ gboolean step_commit(Job *job, GError **error)
                     job->server->name);
         return FALSE;
     }
-    return step_no_connections(job, error) && backing_commit(job->server->name, &backing, error);
+    return step_no_connections(job, error) && backing_commit(job->server->name, backing, error);
 }
 
 gboolean step_resume(Job *job, GError **error)

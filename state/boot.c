@@ -29,3 +29,10 @@ char *boot_identity(GError **error)
     unlink(draft);
     return file_read(path, 64, NULL, error);
 }
+
+char *boot_recall(void)
+{
+    g_autofree char *path = path_runtime("boot");
+
+    return file_read(path, 64, NULL, NULL);
+}

@@ -9,3 +9,6 @@
  * /proc of a confined service shows that of the host, which does not change when the container
  * boots. */
 char *boot_identity(GError **error);
+
+/* The same where somebody has asked for it in this boot already, else NULL; writes nothing. */
+char *boot_recall(void);

@@ -251,8 +251,10 @@ static void before_the_first_commit_nothing_is_known(void)
 
 static void a_commit_comes_back(void)
 {
-    const Backing commit = { (char *)"tt70", (char *)"tt60", 7, 1700000000000000 };
-    const Backing first = { (char *)"tt60", NULL, 0, 0 };
+    const Backing commit = {
+        .instance = (char *)"tt70", .previous = (char *)"tt60", .job = 7, .since = 1700000000000000
+    };
+    const Backing first = { .instance = (char *)"tt60" };
     g_autoptr(GError) error = NULL;
     g_autoptr(Backing) backing = NULL, again = NULL;
 
@@ -274,7 +276,9 @@ static void a_commit_comes_back(void)
 /* Nothing in between: a damaged commit must never pass for another instance. */
 static void a_commit_damaged_at_any_byte_is_told(void)
 {
-    const Backing commit = { (char *)"tt70", (char *)"tt60", 7, 1700000000000000 };
+    const Backing commit = {
+        .instance = (char *)"tt70", .previous = (char *)"tt60", .job = 7, .since = 1700000000000000
+    };
     g_autofree char *path = NULL, *text = NULL;
     gsize length;
 
@@ -301,9 +305,9 @@ static void a_commit_damaged_at_any_byte_is_told(void)
 
 static void a_commit_to_nothing_is_refused(void)
 {
-    const Backing none = { NULL, (char *)"tt60", 7, 0 },
-                  wrong = { (char *)"tt70\nJob=1", NULL, 7, 0 };
-    const Backing good = { (char *)"tt70", NULL, 7, 0 };
+    const Backing none = { .previous = (char *)"tt60", .job = 7 },
+                  wrong = { .instance = (char *)"tt70\nJob=1", .job = 7 };
+    const Backing good = { .instance = (char *)"tt70", .job = 7 };
     g_autoptr(GError) error = NULL;
 
     scratch_begin();

@@ -310,7 +310,7 @@ static void a_file_that_is_a_directory_is_a_problem(void)
 
 static void a_commit_wins_over_the_file(void)
 {
-    const Backing commit = { (char *)"tt70", (char *)"tt60", 1, 0 };
+    const Backing commit = { .instance = (char *)"tt70", .previous = (char *)"tt60", .job = 1 };
     g_autoptr(Inventory) inventory = NULL;
     const ServerConfig *server;
 
@@ -328,7 +328,7 @@ static void a_commit_wins_over_the_file(void)
 
 static void a_commit_that_cannot_be_followed_is_a_problem(void)
 {
-    const Backing commit = { (char *)"tt70", (char *)"tt60", 1, 0 };
+    const Backing commit = { .instance = (char *)"tt70", .previous = (char *)"tt60", .job = 1 };
     g_autoptr(Inventory) inventory = NULL;
 
     begin();
