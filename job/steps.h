@@ -38,6 +38,9 @@ gboolean step_verify(Job *job, GError **error);
 guint64 step_export_estimate(const Job *job);
 guint64 step_import_estimate(const Job *job);
 guint64 step_verify_estimate(const Job *job);
+/* step-replication.c: the replication between old and new databases */
+/* Agents stopped, schemes and marks dropped on both sides, whatever there is of them; forward only. */
+gboolean step_end_replication(Job *job, GError **error);
 /* step-clean.c: what upgrades left behind */
 gboolean step_clean_start(Job *job, GError **error);
 gboolean step_clean_stop(Job *job, GError **error);

@@ -2,6 +2,7 @@
  * worker runs the words in a transient unit, and verdict.c says what came of it.
  */
 #include "timesten/utility.h"
+#include "timesten/replication.h"
 #include "common/error.h"
 #include "common/text.h"
 
@@ -37,6 +38,13 @@ static const struct {
     [UTILITY_CACHE_STOP] = { "ttAdmin -cacheStop", 5 * MINUTE },
     [UTILITY_CACHE_START] = { "ttAdmin -cacheStart", 2 * MINUTE },
     [UTILITY_REPLICATION_LIST] = { "ttRepAdmin -receiver -list", MINUTE },
+    [UTILITY_REPLICATION_START] = { "ttAdmin -repStart", 2 * MINUTE },
+    [UTILITY_REPLICATION_STOP] = { "ttAdmin -repStop", 2 * MINUTE },
+    [UTILITY_REPLICATION_POLICY] = { "ttAdmin -repPolicy", MINUTE },
+    [UTILITY_REPLICATION_STATE] = { "ttRepAdmin -receiver -state", MINUTE },
+    [UTILITY_REPLICATION_RESET] = { "ttRepAdmin -receiver -reset", MINUTE },
+    [UTILITY_REPLICATION_WAIT] = { "ttRepAdmin -wait", 2 * MINUTE },
+    [UTILITY_DUPLICATE] = { "ttRepAdmin -duplicate", USEC_NEVER },
     [UTILITY_SQL] = { "ttIsql", 5 * MINUTE },
     /* Half of a client's own TTC_Timeout (60 s, D 6.0 and 7.0): a server that says nothing must not
      * keep everybody else waiting. */
@@ -52,13 +60,16 @@ G_STATIC_ASSERT(G_N_ELEMENTS(utilities) == N_UTILITIES);
 #define PATH     "{path}"
 #define SQL      "{sql}"     /* the statements, and the end of the session */
 #define RELAXED  "{relaxed}" /* the era's option for a database without replication, or nothing */
+#define PEER     "{peer}"
+#define WORD     "{word}"
+#define SECONDS  "{seconds}"
 
 /* A row holds for FROM <= release < BEFORE; NULL leaves an end open. The first row that holds is
  * taken. The order of the words is that of the usage in the references (facts 3). */
 static const struct {
     UtilityId id;
     const char *from, *before;
-    const char *words[8];
+    const char *words[12];
 } commands[] = {
     /* -force: a pid file that a power cut left is no reason not to start; the vendor's own unit and
      * samples always give it. 5.1: R. */
@@ -87,6 +98,29 @@ static const struct {
     { UTILITY_CACHE_STOP, NULL, NULL, { "ttAdmin", "-cacheStop", DSN } },
     { UTILITY_CACHE_START, NULL, NULL, { "ttAdmin", "-cacheStart", DSN } },
     { UTILITY_REPLICATION_LIST, NULL, NULL, { "ttRepAdmin", "-receiver", "-list", DSN } },
+    { UTILITY_REPLICATION_START, NULL, NULL, { "ttAdmin", "-repStart", DSN } },
+    { UTILITY_REPLICATION_STOP, NULL, NULL, { "ttAdmin", "-repStop", DSN } },
+    { UTILITY_REPLICATION_POLICY, NULL, NULL, { "ttAdmin", "-repPolicy", WORD, DSN } },
+    { UTILITY_REPLICATION_STATE,
+      NULL,
+      NULL,
+      { "ttRepAdmin", "-connStr", EXISTING, "-receiver", "-name", PEER, "-state", WORD } },
+    { UTILITY_REPLICATION_RESET,
+      NULL,
+      NULL,
+      { "ttRepAdmin", "-connStr", EXISTING, "-receiver", "-name", PEER, "-reset" } },
+    { UTILITY_REPLICATION_WAIT,
+      NULL,
+      NULL,
+      { "ttRepAdmin", "-connStr", EXISTING, "-wait", "-name", PEER, "-timeout", SECONDS } },
+    /* -setMasterRepStart: from the moment of the copy on its source keeps the log for it (D). From
+     * 11.2 on -UID and -PWD of a user of the source are asked for (R), and no password is ever given
+     * here; the checks say so. */
+    { UTILITY_DUPLICATE,
+      NULL,
+      NULL,
+      { "ttRepAdmin", "-duplicate", "-from", PEER, "-host", REPLICATION_HOST, "-localhost",
+        REPLICATION_HOST, "-setMasterRepStart", DSN } },
     { UTILITY_SQL, NULL, NULL, { "ttIsql", "-v", "1", "-e", SQL, "-connStr", EXISTING } },
     /* For client/server connections on UNIX ttIsqlCS stands beside ttIsql: D 22.1 and 26.1, S 11.2;
      * that 5.1 to 7.0 call it so too is R. Without a client DSN: TTC_Server, TTC_Server_DSN and
@@ -204,6 +238,28 @@ static char *expand_relaxed(const Release *release, const UtilityArguments *argu
     return g_strdup(arguments->replicated ? "" : release_era(release)->unreplicated);
 }
 
+static char *expand_peer(const Release *release, const UtilityArguments *arguments, GError **error)
+{
+    if (arguments->peer && replication_name_is_plain(arguments->peer))
+        return g_strdup(arguments->peer);
+    tu_error_set(error, TU_ERROR_INVALID_CONFIGURATION,
+                 "\"%s\" cannot be the name of a database in replication. Give its DataStore= a last "
+                 "part of letters and digits",
+                 arguments->peer ? arguments->peer : "");
+    return NULL;
+}
+
+static char *expand_word(const Release *release, const UtilityArguments *arguments, GError **error)
+{
+    return g_strdup(arguments->word ? arguments->word : "");
+}
+
+static char *expand_seconds(const Release *release, const UtilityArguments *arguments,
+                            GError **error)
+{
+    return g_strdup_printf("%u", arguments->seconds);
+}
+
 /* NULL is an error, an empty string is left out. */
 static const struct {
     const char *word;
@@ -211,7 +267,8 @@ static const struct {
 } expansions[] = {
     { DSN, expand_dsn },         { EXISTING, expand_existing }, { CREATING, expand_creating },
     { CLIENT, expand_client },   { PATH, expand_path },         { SQL, expand_sql },
-    { RELAXED, expand_relaxed },
+    { RELAXED, expand_relaxed }, { PEER, expand_peer }, { WORD, expand_word },
+    { SECONDS, expand_seconds },
 };
 
 static char *expand(const char *word, const Release *release, const UtilityArguments *arguments,

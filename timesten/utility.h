@@ -27,6 +27,13 @@ typedef enum {
     UTILITY_CACHE_STOP,        /* ttAdmin -cacheStop */
     UTILITY_CACHE_START,
     UTILITY_REPLICATION_LIST,  /* ttRepAdmin -receiver -list: empty table where there is no replication */
+    UTILITY_REPLICATION_START, /* ttAdmin -repStart: the agent */
+    UTILITY_REPLICATION_STOP,  /* ttAdmin -repStop */
+    UTILITY_REPLICATION_POLICY, /* ttAdmin -repPolicy; needs dsn, word */
+    UTILITY_REPLICATION_STATE, /* ttRepAdmin -receiver -state: acts later; needs dsn, peer, word */
+    UTILITY_REPLICATION_RESET, /* ttRepAdmin -receiver -reset; needs dsn, peer */
+    UTILITY_REPLICATION_WAIT,  /* ttRepAdmin -wait; needs dsn, peer, seconds */
+    UTILITY_DUPLICATE,         /* ttRepAdmin -duplicate of peer, on this host, to a new database; needs dsn, peer */
     UTILITY_SQL,               /* ttIsql -v1 -e SQL; needs dsn, sql; AutoCreate=0 is added */
     UTILITY_CLIENT_SQL,        /* ttIsqlCS, the same through this host's TimesTen Server; needs dsn, sql, port */
     N_UTILITIES,
@@ -38,6 +45,9 @@ typedef struct {
     const char *sql;       /* statements, each ended by ';' */
     gboolean replicated;   /* keeps what replication needs in EXPORT and IMPORT */
     guint16 port;          /* where the server listens on this host */
+    const char *peer;      /* the other database, as replication names it */
+    const char *word;      /* a state or a policy */
+    guint seconds;
 } UtilityArguments;
 
 /* What a utility's end means. */

@@ -28,6 +28,8 @@ static const struct {
     { UTILITY_IMPORT, 3, VERDICT_FAILED, "interrupted by a signal" },
     { UTILITY_CACHE_START, 5, VERDICT_ALREADY, "already running" },
     { UTILITY_CACHE_STOP, 6, VERDICT_ALREADY, "already stopped" },
+    { UTILITY_REPLICATION_START, 5, VERDICT_ALREADY, "already running" },
+    { UTILITY_REPLICATION_STOP, 6, VERDICT_ALREADY, "already stopped" },
     { UTILITY_RAM_LOAD, 7, VERDICT_ALREADY, "already loaded" },
     { UTILITY_RAM_UNLOAD, 8, VERDICT_ALREADY, "already unloaded" },
     { UTILITY_RAM_UNLOAD, 9, VERDICT_FAILED, "the database is in use" },

@@ -20,8 +20,9 @@ const char sql_system_views[] =
     "CREATE TEMP VIEW \"SYS.MONITOR\" AS SELECT page_count * page_size / 1024 AS PERM_IN_USE_SIZE,"
     " 65536 AS PERM_ALLOCATED_SIZE FROM pragma_page_count, pragma_page_size;"
     "CREATE TEMP VIEW \"SYS.TABLES\" AS SELECT substr(name, instr(name, '.') + 1) AS TBLNAME,"
-    " substr(name, 1, instr(name, '.') - 1) AS TBLOWNER FROM main.sqlite_master"
-    " WHERE type = 'table' AND name LIKE '%.%';";
+    " substr(name, 1, instr(name, '.') - 1) AS TBLOWNER,"
+    " (SELECT count(*) FROM pragma_table_info(m.name) WHERE pk > 0) AS PRIMCNT"
+    " FROM main.sqlite_master AS m WHERE type = 'table' AND name LIKE '%.%';";
 
 static gboolean is_word_start(char c)
 {

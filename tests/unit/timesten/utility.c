@@ -15,9 +15,9 @@ static Release of(const char *text)
 }
 
 static const UtilityArguments plain = { "orders", "/w/orders.ttm", "select 1 from t;", FALSE,
-                                        26002 };
+                                        26002,    "OLD",           "pause",            30 };
 static const UtilityArguments replicated = { "orders", "/w/orders.ttm", "select 1 from t;", TRUE,
-                                             26002 };
+                                             26002,    "OLD",           "pause",            30 };
 
 static const struct {
     UtilityId id;
@@ -55,6 +55,18 @@ static const struct {
     { UTILITY_CLOSE, "18.1", &plain, "/i/bin/ttenv|ttAdmin|-close|orders" },
     { UTILITY_OPEN, "11.2.2", &plain, NULL },
     { UTILITY_REPLICATION_LIST, "7.0.6", &plain, "/i/bin/ttRepAdmin|-receiver|-list|orders" },
+    { UTILITY_REPLICATION_START, "6.0.8", &plain, "/i/bin/ttAdmin|-repStart|orders" },
+    { UTILITY_REPLICATION_STOP, "22.1", &plain, "/i/bin/ttenv|ttAdmin|-repStop|orders" },
+    { UTILITY_REPLICATION_POLICY, "7.0.6", &plain, "/i/bin/ttAdmin|-repPolicy|pause|orders" },
+    { UTILITY_REPLICATION_STATE, "6.0.8", &plain,
+      "/i/bin/ttRepAdmin|-connStr|DSN=orders;AutoCreate=0|-receiver|-name|OLD|-state|pause" },
+    { UTILITY_REPLICATION_RESET, "7.0.6", &plain,
+      "/i/bin/ttRepAdmin|-connStr|DSN=orders;AutoCreate=0|-receiver|-name|OLD|-reset" },
+    { UTILITY_REPLICATION_WAIT, "7.0.6", &plain,
+      "/i/bin/ttRepAdmin|-connStr|DSN=orders;AutoCreate=0|-wait|-name|OLD|-timeout|30" },
+    { UTILITY_DUPLICATE, "6.0.8", &plain,
+      "/i/bin/ttRepAdmin|-duplicate|-from|OLD|-host|localhost|-localhost|localhost|"
+      "-setMasterRepStart|orders" },
     { UTILITY_SQL, "7.0.6", &plain,
       "/i/bin/ttIsql|-v|1|-e|select 1 from t; exit;|-connStr|DSN=orders;AutoCreate=0" },
     { UTILITY_CLIENT_SQL, "6.0.8", &plain,
@@ -117,7 +129,7 @@ static void names_cannot_bend_a_connection_string(void)
     Release release = of("7.0.6");
 
     for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
-        UtilityArguments arguments = { bad[i], "/f", "x;", FALSE, 26002 };
+        UtilityArguments arguments = { .dsn = bad[i], .file = "/f", .sql = "x;", .port = 26002 };
         g_autoptr(GError) error = NULL;
 
         g_assert_null(utility_argv(UTILITY_DESTROY, "/i", &release, &arguments, &error));
@@ -130,7 +142,7 @@ static void names_cannot_bend_a_connection_string(void)
 static void client_needs_a_port(void)
 {
     Release release = of("7.0.6");
-    UtilityArguments arguments = { "orders", NULL, "x;", FALSE, 0 };
+    UtilityArguments arguments = { .dsn = "orders", .sql = "x;" };
     g_autoptr(GError) error = NULL;
 
     g_assert_null(utility_argv(UTILITY_CLIENT_SQL, "/i", &release, &arguments, &error));
