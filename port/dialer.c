@@ -1,4 +1,5 @@
 #include "port/dialer.h"
+#include "port/source.h"
 #include "common/error.h"
 #include "common/text.h"
 
@@ -16,14 +17,10 @@
 #define TRY_NEAR_USEC (100 * USEC_PER_MSEC)
 #define TRY_FAR_USEC  (2 * USEC_PER_SEC)
 
-/* Addresses of the loopback network that a backend on it is dialled from, one after the other. Each
- * has some 28,000 ports (ip_local_port_range), and so many sessions: one alone would be a limit far
- * below that of descriptors. */
-#define SOURCES 200
-
 struct Dialer {
     sd_event *event;
-    guint source;           /* 0: as the kernel likes */
+    Source *source;
+    guint sessions;         /* there were, when it was last asked */
     sd_event_source *timer; /* the next try, or the end of the one that runs */
     sd_event_source *io;
     int backend; /* -1: no try runs and no connection is at hand */
@@ -162,23 +159,6 @@ static guint64 try_limit(const Dialer *dialer)
     return patience_is_over(dialer) ? USEC_PER_MSEC : TRY_NEAR_USEC;
 }
 
-static gboolean has_sources(const Dialer *dialer)
-{
-    return dialer->address.socket.ss_family == AF_INET && address_is_loopback(&dialer->address);
-}
-
-static void bind_source(const Dialer *dialer)
-{
-    struct sockaddr_in source = { .sin_family = AF_INET };
-    int on = 1;
-
-    source.sin_addr.s_addr = htonl(INADDR_LOOPBACK + dialer->source);
-    /* Else it would want a port that is free for every destination. Where the address cannot be
-     * had, the kernel's own choice is as good as before. */
-    setsockopt(dialer->backend, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
-    bind(dialer->backend, (struct sockaddr *)&source, sizeof source);
-}
-
 /* One try from the source at hand: 0, EINPROGRESS or why it failed. */
 static int begin_try(Dialer *dialer)
 {
@@ -188,8 +168,7 @@ static int begin_try(Dialer *dialer)
         socket(dialer->address.socket.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (dialer->backend < 0)
         return errno;
-    if (dialer->source > 0 && has_sources(dialer))
-        bind_source(dialer);
+    source_bind(dialer->source, dialer->backend, &dialer->address, dialer->sessions);
     /* The first call begins. On this host the handshake is then over already, one way or the other,
      * and the second call tells which without a round through the event loop. */
     result = try_result(dialer);
@@ -200,8 +179,8 @@ static DialState dial(Dialer *dialer)
 {
     int result = begin_try(dialer);
 
-    for (guint i = 1; i < SOURCES && result == EADDRNOTAVAIL && has_sources(dialer); i++) {
-        dialer->source = (dialer->source + 1) % SOURCES;
+    for (guint i = 1;
+         result == EADDRNOTAVAIL && source_next(dialer->source, &dialer->address, i); i++) {
         close(g_steal_fd(&dialer->backend));
         result = begin_try(dialer);
     }
@@ -237,6 +216,7 @@ Dialer *dialer_new(sd_event *event, guint64 wait_usec, DialerChanged changed, gp
     int r;
 
     dialer->event = event;
+    dialer->source = source_new();
     dialer->wait_usec = wait_usec;
     dialer->backend = -1;
     dialer->changed = changed;
@@ -258,6 +238,7 @@ void dialer_free(Dialer *dialer)
         return;
     abandon_try(dialer);
     sd_event_source_disable_unref(dialer->timer);
+    g_clear_pointer(&dialer->source, source_free);
     g_free(dialer->name);
     g_free(dialer);
 }
@@ -279,8 +260,9 @@ void dialer_hang_up(Dialer *dialer)
     dialer->told = FALSE;
 }
 
-DialState dialer_ask(Dialer *dialer)
+DialState dialer_ask(Dialer *dialer, guint sessions)
 {
+    dialer->sessions = sessions;
     if (dialer->connected)
         return DIAL_READY;
     if (dialer_is_busy(dialer))

@@ -32,9 +32,9 @@ void dialer_open(Dialer *dialer, const Address *address, const char *name);
 /* Forget any connection and any try. */
 void dialer_hang_up(Dialer *dialer);
 
-/* For a client that is there; makes a connection where none is at hand. Only after dialer_open().
- */
-DialState dialer_ask(Dialer *dialer);
+/* For a client that is there, beside SESSIONS that run; makes a connection where none is at hand.
+ * Only after dialer_open(). */
+DialState dialer_ask(Dialer *dialer, guint sessions);
 /* The connection that is at hand, which is the caller's then; -1: there is none. */
 int dialer_take(Dialer *dialer);
 /* Closes the connection that is at hand, if there is one. */

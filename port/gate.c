@@ -200,7 +200,9 @@ static gboolean on_may_accept(gpointer data)
     DialState state = DIAL_SILENT;
 
     if (gate->now->state == KEEPER_OPEN)
-        state = relay_has_room(gate->relay) ? dialer_ask(gate->dialer) : DIAL_WAIT;
+        state = relay_has_room(gate->relay)
+                    ? dialer_ask(gate->dialer, relay_sessions(gate->relay))
+                    : DIAL_WAIT;
     if (state == DIAL_WAIT)
         settle_listeners(gate);
     return state != DIAL_WAIT;
