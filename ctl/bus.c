@@ -112,6 +112,13 @@ sd_bus_message *bus_message(Session *session, const char *path, const char *inte
     return call;
 }
 
+/* Whose trouble it is, where that is not this host's. */
+static void name_host(const Session *session, GError **error)
+{
+    if (session->options->host)
+        g_prefix_error(error, "%s: ", session->options->host);
+}
+
 sd_bus_message *bus_send(Session *session, sd_bus_message *call, guint64 timeout_usec,
                          GError **error)
 {
@@ -126,6 +133,7 @@ sd_bus_message *bus_send(Session *session, sd_bus_message *call, guint64 timeout
         bus_take_error(&problem, error);
     else
         bus_fail(error, r, "Cannot call the service");
+    name_host(session, error);
     sd_bus_error_free(&problem);
     return NULL;
 }
@@ -173,6 +181,7 @@ sd_bus_message *bus_send_patiently(Session *session, sd_bus_message *call, guint
     }
     if (answer && sd_bus_message_is_method_error(answer, NULL)) {
         bus_take_error(sd_bus_message_get_error(answer), error);
+        name_host(session, error);
         return NULL;
     }
     return g_steal_pointer(&answer);
