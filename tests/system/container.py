@@ -68,6 +68,8 @@ class Container:
     def __init__(self, name, layers=None, suite=None):
         self.name = f"tu-{name[:40]}-{os.getpid()}"
         self.title = name
+        self.hostname = "tu"
+        self.slotless = False  # the second machine of a test: it would wait for a slot while the first one has its own
         self.suite = suite or roots.suite()
         self.layers = layers
         self.layer = None
@@ -80,7 +82,7 @@ class Container:
     # Life
 
     def __enter__(self):
-        self.slot = self.take_slot()
+        self.slot = None if self.slotless else self.take_slot()
         layers = self.layers or roots.prepared_layers(self.suite)
         place = roots.CACHE / "run" / self.name
         for left in place.parent.glob("tu-*"):
@@ -107,7 +109,8 @@ class Container:
             shutil.rmtree(kept, ignore_errors=True)
             self.layer.place.rename(kept)
             say(f"# kept: {kept}/upper")
-        os.close(self.slot)
+        if self.slot is not None:
+            os.close(self.slot)
 
     @staticmethod
     def take_slot(patience=60):
@@ -137,10 +140,12 @@ class Container:
         script = ("" if managed else
                   'for h in /sys/fs/cgroup/systemd /sys/fs/cgroup/unified /sys/fs/cgroup; do '
                   '[ -f $h/cgroup.procs ] || continue; mkdir -p $h/$1; echo $$ >$h/$1/cgroup.procs; done; ')
-        script += ('name=$1 root=$2; shift 2; exec systemd-nspawn -D "$root" --register=no --private-network -b '
-                   '--machine="$name" --hostname=tu --resolv-conf=off --timezone=off "$@"' + ("" if managed else " --keep-unit"))
+        script += ('name=$1 root=$2 host=$3; shift 3; exec systemd-nspawn -D "$root" --register=no --private-network -b '
+                   '--machine="$name" --hostname="$host" --resolv-conf=off --timezone=off "$@"' + ("" if managed else " --keep-unit"))
+        (self.root / "etc/hostname").write_text(f"{self.hostname}\n")
         self.console = open(self.layer.place / "console.log", "ab")
-        self.nspawn = subprocess.Popen(["sh", "-c", script, "sh", self.name, str(self.root), *self.nspawn_options],
+        self.nspawn = subprocess.Popen(["sh", "-c", script, "sh", self.name, str(self.root), self.hostname,
+                                        *self.nspawn_options],
                                        stdin=subprocess.DEVNULL, stdout=self.console, stderr=self.console,
                                        preexec_fn=die_with_parent, start_new_session=True)
         self.pid = wait_until(self.find_init, 20, "PID 1 of the container")

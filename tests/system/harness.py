@@ -54,10 +54,11 @@ def run(test, machine=World, kind=None, **more):
         with machine(name, **more) as world:
             booted = time.monotonic()
             test(world)
-            if isinstance(world, World) and world.alive():
-                world.assert_quiet_journal()
-            if kind and world.results:
-                tally_ends(kind, name, Counter(world.results.values()))
+            for one in getattr(world, "worlds", [world]):
+                if isinstance(one, World) and one.alive():
+                    one.assert_quiet_journal()
+                if kind and one.results:
+                    tally_ends(kind, name, Counter(one.results.values()))
     except (Failed, BusError) as failure:
         where = traceback.extract_tb(failure.__traceback__)
         own = [frame for frame in where if frame.filename == os.path.abspath(sys.argv[0])]

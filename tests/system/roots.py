@@ -18,8 +18,10 @@ SOURCE = Path(__file__).resolve().parents[2]
 CACHE = Path(os.environ.get("TU_CACHE", "/var/cache/timesten-upgrade-tests"))
 SUITES = {"12": "bookworm", "13": "trixie"}
 
-# What the tests need beyond a minimal Debian: an init, a bus, polkit, and the libraries of the stand-in.
-PACKAGES = ["systemd", "systemd-sysv", "dbus", "polkitd", "iproute2", "procps", "libsqlite3-0", "libglib2.0-0"]
+# What the tests need beyond a minimal Debian: an init, a bus, polkit, the libraries of the stand-in, and ssh, which
+# only a test of two hosts starts.
+PACKAGES = ["systemd", "systemd-sysv", "dbus", "polkitd", "iproute2", "procps", "libsqlite3-0", "libglib2.0-0",
+            "openssh-server"]
 BUILD_PACKAGES = ["build-essential", "clang", "git", "debhelper", "meson", "pkgconf", "libglib2.0-dev",
                   "libsystemd-dev", "libdbus-1-dev", "libsqlite3-dev", "systemd", "xsltproc"]
 
@@ -119,6 +121,9 @@ def bootstrap(kind, packages, suite_name):
         (making / "etc/resolv.conf").unlink(missing_ok=True)
         (making / "etc/hostname").write_text("tu\n")
         (making / "etc/hosts").write_text("127.0.0.1 localhost tu\n::1 localhost\n")
+        for name in ("ssh.service", "ssh.socket"):
+            for wish in (making / "etc/systemd/system").glob(f"*.wants/{name}"):
+                wish.unlink()
         making.rename(target)
     return target
 
