@@ -18,15 +18,25 @@ int main(void)
     char name[32];
     int count = 0;
 
-    for (char *word; count < WORDS_LIMIT; count++) {
+    for (char *word;; count++) {
         snprintf(name, sizeof name, "ARGUMENT_%d", count);
         word = getenv(name);
         if (!word)
             break;
+        if (count >= WORDS_LIMIT) /* only counted, for the message */
+            continue;
         words[count] = strdup(word);
         if (!words[count])
             return STATUS_EXEC;
         unsetenv(name); /* the program is to be as if nobody had been in between */
+    }
+    /* A command without its last words would do something else than what was asked. */
+    if (count > WORDS_LIMIT) {
+        fprintf(stderr,
+                "error: exec-arguments was given a command of %d words and carries %d at most. "
+                "Divide it into several commands of fewer words\n",
+                count, WORDS_LIMIT);
+        return STATUS_EXEC;
     }
     if (count == 0) {
         fprintf(

@@ -3,6 +3,7 @@
 #include "systemd/transient.h"
 #include "tests/unit/systemd/pid1.h"
 
+#include <string.h>
 #include <sys/wait.h>
 
 #define CARRIER LIBEXECDIR "/exec-arguments"
@@ -132,8 +133,9 @@ static void odd_words_are_carried(void)
     }
 }
 
-/* exec-arguments with WORDS in its environment; what it printed, and its exit status. */
-static char *carry(const char *const *words, int *ret_status)
+/* exec-arguments with WORDS in its environment; what it printed and told (NULL: never mind), and
+ * its exit status. */
+static char *carry(const char *const *words, char **ret_told, int *ret_status)
 {
     g_autoptr(GPtrArray) environment = g_ptr_array_new_with_free_func(g_free);
     char *argv[] = { (char *)g_getenv("EXEC_ARGUMENTS"), NULL };
@@ -145,8 +147,9 @@ static char *carry(const char *const *words, int *ret_status)
     for (guint i = 0; words[i]; i++)
         g_ptr_array_add(environment, g_strdup_printf("ARGUMENT_%u=%s", i, words[i]));
     g_ptr_array_add(environment, NULL);
-    g_spawn_sync(NULL, argv, (char **)environment->pdata, G_SPAWN_STDERR_TO_DEV_NULL, NULL, NULL,
-                 &out, NULL, &status, &error);
+    g_spawn_sync(NULL, argv, (char **)environment->pdata,
+                 ret_told ? G_SPAWN_DEFAULT : G_SPAWN_STDERR_TO_DEV_NULL, NULL, NULL, &out,
+                 ret_told, &status, &error);
     g_assert_no_error(error);
     g_assert_true(WIFEXITED(status));
     *ret_status = WEXITSTATUS(status);
@@ -167,7 +170,7 @@ static void carried_words_arrive_as_they_were(void)
         g_string_append_printf(wanted, "[%s]", odd_words[i]);
     }
     g_ptr_array_add(words, NULL);
-    out = carry((const char *const *)words->pdata, &status);
+    out = carry((const char *const *)words->pdata, NULL, &status);
     g_assert_cmpint(status, ==, 0);
     g_assert_cmpstr(out, ==, wanted->str);
 }
@@ -175,7 +178,7 @@ static void carried_words_arrive_as_they_were(void)
 static void program_does_not_see_who_carried_its_words(void)
 {
     int status;
-    g_autofree char *out = carry((const char *const[]){ "/usr/bin/env", NULL }, &status);
+    g_autofree char *out = carry((const char *const[]){ "/usr/bin/env", NULL }, NULL, &status);
 
     g_assert_cmpint(status, ==, 0);
     g_assert_cmpstr(out, ==, "KEPT=yes\n");
@@ -184,11 +187,40 @@ static void program_does_not_see_who_carried_its_words(void)
 static void missing_program_ends_as_with_systemd(void)
 {
     int status;
-    g_autofree char *gone = carry((const char *const[]){ "/nonexistent", "a;b", NULL }, &status);
+    g_autofree char *gone =
+        carry((const char *const[]){ "/nonexistent", "a;b", NULL }, NULL, &status);
 
     g_assert_cmpint(status, ==, 203);
-    g_free(carry((const char *const[]){ NULL }, &status));
+    g_free(carry((const char *const[]){ NULL }, NULL, &status));
     g_assert_cmpint(status, ==, 203);
+}
+
+/* COUNT words, the last of which is "last". */
+static char *carry_many(guint count, char **ret_told, int *ret_status)
+{
+    g_autoptr(GPtrArray) words = g_ptr_array_new();
+
+    g_ptr_array_add(words, (char *)"/bin/echo");
+    while (words->len + 1 < count)
+        g_ptr_array_add(words, (char *)"x");
+    g_ptr_array_add(words, (char *)"last");
+    g_ptr_array_add(words, NULL);
+    return carry((const char *const *)words->pdata, ret_told, ret_status);
+}
+
+static void too_many_words_are_refused_and_not_cut(void)
+{
+    int status;
+    g_autofree char *told = NULL;
+    g_autofree char *enough = carry_many(4096, NULL, &status);
+    g_autofree char *refused = NULL;
+
+    g_assert_cmpint(status, ==, 0);
+    g_assert_true(g_str_has_suffix(enough, " last\n"));
+    refused = carry_many(4098, &told, &status);
+    g_assert_cmpint(status, ==, 203);
+    g_assert_cmpstr(refused, ==, "");
+    g_assert_nonnull(strstr(told, "of 4098 words and carries 4096 at most. Divide it"));
 }
 
 #define ADD(name, function) g_test_add_func("/words/" name, function)
@@ -201,5 +233,6 @@ int main(int argc, char **argv)
     ADD("carried-words-arrive-as-they-were", carried_words_arrive_as_they_were);
     ADD("program-does-not-see-who-carried-its-words", program_does_not_see_who_carried_its_words);
     ADD("missing-program-ends-as-with-systemd", missing_program_ends_as_with_systemd);
+    ADD("too-many-words-are-refused-and-not-cut", too_many_words_are_refused_and_not_cut);
     return g_test_run();
 }
