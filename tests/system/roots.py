@@ -6,6 +6,7 @@ here boots anything (container.py does). Layers are overlayfs; where the machine
 
 import contextlib
 import fcntl
+import functools
 import hashlib
 import os
 import shutil
@@ -204,21 +205,30 @@ def in_root(root, *command):
                     "DEBIAN_FRONTEND": "noninteractive"})
 
 
+@functools.cache
 def package(suite_name=None):
-    """The .deb under test: TU_DEB, or built from this tree (again whenever the tree changed)."""
+    """The .deb under test: TU_DEB, or built from this tree (again whenever the tree changed); one for the whole process."""
     if os.environ.get("TU_DEB"):
         return Path(os.environ["TU_DEB"])
     suite_name = suite_name or suite()
-    place = CACHE / f"deb-{suite_name}-{tree_key()}"
     with locked(f"deb-{suite_name}"):
-        if not list(place.glob("*.deb")):
+        # The key of the tree as it is now, not as it was when the wait for the lock began; nor is a tree that was edited
+        # during the build what its key says.
+        while not list((place := CACHE / f"deb-{suite_name}-{tree_key()}").glob("*.deb")):
             drop_old(f"deb-{suite_name}-*", 1)
             say(f"# building the package for {suite_name}")
-            place.mkdir(parents=True)
+            making = Path(f"{place}.making")
+            for left in (making, place):
+                shutil.rmtree(left, ignore_errors=True)
+            making.mkdir(parents=True)
             if suite_name == host_suite():
-                run(SOURCE / "packaging/build-deb", place)
+                run(SOURCE / "packaging/build-deb", making)
             else:
-                build_elsewhere(suite_name, place)
+                build_elsewhere(suite_name, making)
+            if place.name.endswith(tree_key()):
+                making.rename(place)
+            else:
+                shutil.rmtree(making)
     return sorted(deb for deb in place.glob("*.deb") if "-dbgsym" not in deb.name)[-1]
 
 
