@@ -11,6 +11,7 @@
 #include "common/error.h"
 #include "common/names.h"
 #include "common/text.h"
+#include "systemd/generator.h"
 #include "systemd/unit.h"
 
 /* --- lists ------------------------------------------------------------------------------------ */
@@ -111,12 +112,23 @@ static void get_job(Call *call)
 typedef struct {
     Call *call;
     UnitCall *systemd;
+    guint tries;
 } Reload;
+
+static gboolean ask_systemd(Reload *reload);
 
 static void on_reloaded(const char *result, const GError *error, gpointer data)
 {
     Reload *reload = data;
+    g_autoptr(GError) unfinished = NULL;
 
+    g_clear_pointer(&reload->systemd, unit_call_free);
+    if (!error && !generator_ran()) {
+        if (reload->tries < GENERATOR_TRIES && ask_systemd(reload))
+            return;
+        generator_fail("ttctl reload", &unfinished);
+        error = unfinished;
+    }
     if (error) {
         call_fail(reload->call, error);
     } else {
@@ -124,8 +136,14 @@ static void on_reloaded(const char *result, const GError *error, gpointer data)
                  call_person(reload->call));
         call_reply(reload->call, NULL);
     }
-    unit_call_free(reload->systemd);
     g_free(reload);
+}
+
+static gboolean ask_systemd(Reload *reload)
+{
+    reload->tries++;
+    reload->systemd = unit_reload_all(reload->call->object->daemon->bus, on_reloaded, reload);
+    return reload->systemd != NULL;
 }
 
 static void act_reload(Call *call)
@@ -134,8 +152,7 @@ static void act_reload(Call *call)
 
     reload->call = call;
     world_reload(call->object->daemon);
-    reload->systemd = unit_reload_all(call->object->daemon->bus, on_reloaded, reload);
-    if (!reload->systemd) {
+    if (!ask_systemd(reload)) {
         call_fail_with(
             call, TU_ERROR_FAILED,
             "systemd cannot be asked to run its generators; run systemctl daemon-reload");

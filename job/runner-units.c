@@ -7,17 +7,14 @@
 #include "common/names.h"
 #include "common/text.h"
 #include "port/keeper.h"
+#include "systemd/generator.h"
 #include "systemd/log.h"
 #include "systemd/transient.h"
-
-#include <unistd.h>
 
 #define KEEPER_TIMEOUT_USEC (10 * USEC_PER_SEC)
 /* A keeper that was killed is back within a second; every word to it may be said twice. */
 #define KEEPER_TRIES      4
 #define KEEPER_PAUSE_USEC (500 * USEC_PER_MSEC)
-/* A generator that was killed; or somebody else's reload had just emptied its directory. */
-#define RELOAD_TRIES      4
 #define RELOAD_PAUSE_USEC (200 * USEC_PER_MSEC)
 
 typedef struct {
@@ -123,13 +120,10 @@ gboolean run_unit(Job *job, UnitVerb verb, const char *unit, GError **error)
     return FALSE;
 }
 
-/* systemd does not tell whether the generator came to its end, and what it did not write is as it
- * was: the keeper of an upgraded server would begin with the old release. */
+/* Without the generator the keeper of an upgraded server would begin with the old release. */
 gboolean run_daemon_reload(Job *job, GError **error)
 {
-    g_autofree char *ran = path_generated(GENERATOR_RAN);
-
-    for (guint tries = 0; tries < RELOAD_TRIES; tries++) {
+    for (guint tries = 0; tries < GENERATOR_TRIES; tries++) {
         g_autofree char *result = NULL;
 
         if (tries && !job_sleep(job, RELOAD_PAUSE_USEC, error))
@@ -137,16 +131,11 @@ gboolean run_daemon_reload(Job *job, GError **error)
         result = ask(job, ask_reload, 0, "its configuration", error);
         if (!result)
             return FALSE;
-        if (access(ran, F_OK) == 0)
+        if (generator_ran())
             return TRUE;
         g_message("timesten-generator did not come to its end; systemd is told to reload again");
     }
-    g_set_error(
-        error, TU_ERROR, TU_ERROR_FAILED,
-        "systemctl daemon-reload was done %u times, and timesten-generator never came to "
-        "its end (there is no %s). See journalctl -b -t systemd and dmesg, then ttctl retry",
-        RELOAD_TRIES, ran);
-    return FALSE;
+    return generator_fail("ttctl retry", error);
 }
 
 char *run_unit_state(Job *job, const char *unit, GError **error)

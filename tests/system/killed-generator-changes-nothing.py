@@ -68,6 +68,21 @@ def killed_while_held(world):
     check(backend != before["the keeper"], f"a keeper that starts anew would lead to the old release: {backend}")
 
 
+def told_by_reload(world):
+    """Once more is enough where it dies once; where it always does, whoever asked is told."""
+    let_die(world, "half")
+    world.run("ttctl", "reload")
+    equal(left(world), 0, "how often the generator is still to die")
+    before = look(world)
+    let_die(world, "at-once", 100)
+    told = world.run("ttctl", "reload", check=False)
+    check(told.status != 0 and "timesten-generator never came to its end" in told.err and "then ttctl reload" in told.err,
+          f"what ttctl says of a generator that always dies: {told}")
+    equal(look(world), before, "what there is after reloads without a generator")
+    let_die(world, "half", 0)
+    world.run("ttctl", "reload")
+
+
 def killed_at_boot(world):
     world.write("/etc/generator-dies-at-boot", "")
     world.reboot()
@@ -84,12 +99,13 @@ def test(world):
     world.tune("tt70", SLOW)
     clients = world.start_clients(4)
     world.settle(clients)
+    told_by_reload(world)
     killed_while_held(world)
     world.settle(clients)
     report = world.stop_clients(clients)
     equal((world.lost("tt70", report), report.troubles()), ([], 0), f"lost rows and troubles ({report})")
     killed_at_boot(world)
-    say("  a generator killed 4 times in reloads and once at boot: nobody was refused")
+    say("  a generator killed 9 times in reloads and once at boot: nobody was refused")
 
 
 run(test, kind="fault")

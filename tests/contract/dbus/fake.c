@@ -31,6 +31,7 @@ typedef struct {
     int status;       /* and their exit status */
     gboolean transient_hangs;
     GPtrArray *silenced; /* questions to polkit without an answer */
+    guint deaths;        /* of the generator, in as many reloads to come */
     guint refused;       /* calls of a flood that got Busy */
     GHashTable *units;   /* name → active state */
     guint jobs;
@@ -244,8 +245,23 @@ static int on_transient(sd_bus_message *m, void *data, sd_bus_error *error)
 
 static int on_nothing(sd_bus_message *m, void *data, sd_bus_error *error)
 {
-    if (g_str_equal(sd_bus_message_get_member(m), "Reload"))
-        remember(data, "reload");
+    return sd_bus_reply_method_return(m, NULL);
+}
+
+/* systemd empties the directory, and the generator leaves its mark where it comes to its end. */
+static int on_reload(sd_bus_message *m, void *data, sd_bus_error *error)
+{
+    Fake *fake = data;
+    g_autofree char *mark = path_generated(GENERATOR_RAN);
+    g_autofree char *directory = g_path_get_dirname(mark);
+
+    remember(fake, "reload");
+    unlink(mark);
+    g_mkdir_with_parents(directory, 0755);
+    if (fake->deaths > 0)
+        fake->deaths--;
+    else if (!g_file_set_contents(mark, "", 0, NULL))
+        g_error("cannot write %s", mark);
     return sd_bus_reply_method_return(m, NULL);
 }
 
@@ -262,7 +278,7 @@ static int on_stop(sd_bus_message *m, void *data, sd_bus_error *error)
 static const sd_bus_vtable manager[] = {
     SD_BUS_VTABLE_START(0),
     SD_BUS_METHOD("Subscribe", "", "", on_nothing, SD_BUS_VTABLE_UNPRIVILEGED),
-    SD_BUS_METHOD("Reload", "", "", on_nothing, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("Reload", "", "", on_reload, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("StartUnit", "ss", "o", on_start, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("RestartUnit", "ss", "o", on_start, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("StopUnit", "ss", "o", on_stop, SD_BUS_VTABLE_UNPRIVILEGED),
@@ -311,6 +327,8 @@ static int on_set(sd_bus_message *m, void *data, sd_bus_error *error)
         fake->output = g_strdup(value);
     } else if (g_str_equal(what, "status")) {
         fake->status = atoi(value);
+    } else if (g_str_equal(what, "generator-deaths")) {
+        fake->deaths = atoi(value);
     } else if (g_str_equal(what, "hang")) {
         fake->transient_hangs = g_str_equal(value, "yes");
     } else {
