@@ -1,4 +1,4 @@
-/* ttctl upgrade, rollback, clean, adopt: begin a job and follow it. The job belongs to the service: it
+/* ttctl upgrade, rollback, confirm, clean, adopt: begin a job and follow it. The job belongs to the service: it
  * goes on whatever becomes of this process. */
 #include "ctl/change.h"
 #include "ctl/bus.h"
@@ -15,6 +15,10 @@
 const ChangeKind change_upgrade = { "upgrade", "Upgrade", "an upgrade" };
 const ChangeKind change_rollback = { "rollback", "Rollback", "a rollback",
                                      "Let {server} go back from {from} to {to}?", "warning" };
+const ChangeKind change_confirm = {
+    "confirm", "Confirm", "a confirmation",
+    "Let {server} stay with {from}? Going back to {to} loses what is written from then on.", "warning"
+};
 const ChangeKind change_clean = { "clean", "Clean", "a clean", "Remove all this for good?" };
 
 const ChangeKind change_adopt = { "adopt", "Adopt", "an adoption" };
@@ -68,7 +72,7 @@ static gboolean says_yes(const Change *change, const char *from, const char *to)
 
 /* Shows what it would cost and asks. A script is not asked: it has nobody who could answer, and
  * said by its options what it wants. */
-static gboolean confirm(Session *session, const Change *change, GError **error)
+static gboolean ask_person(Session *session, const Change *change, GError **error)
 {
     g_autofree char *path = NULL;
     g_autoptr(Server) server = NULL;
@@ -176,7 +180,7 @@ int change_run(Session *session, const Change *change, GError **error)
 {
     if (session->options->dry_run)
         return preview(session, change, error);
-    return confirm(session, change, error) ? begin(session, change, error) : 1;
+    return ask_person(session, change, error) ? begin(session, change, error) : 1;
 }
 
 int upgrade_run(Session *session, char **arguments, GError **error)
@@ -187,6 +191,11 @@ int upgrade_run(Session *session, char **arguments, GError **error)
 int rollback_run(Session *session, char **arguments, GError **error)
 {
     return change_run(session, &(Change){ &change_rollback, arguments[0], NULL }, error);
+}
+
+int confirm_run(Session *session, char **arguments, GError **error)
+{
+    return change_run(session, &(Change){ &change_confirm, arguments[0], NULL }, error);
 }
 
 int clean_run(Session *session, char **arguments, GError **error)

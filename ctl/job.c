@@ -45,6 +45,12 @@ static void print_problem(const Job *job, FILE *file)
         terminal_paragraph(file, "  ", STYLE_PLAIN, text->str);
 }
 
+static void print_left_to_do(const Job *job)
+{
+    for (char **line = job->left_to_do; line && *line; line++)
+        terminal_paragraph(stdout, "  Left to do: ", STYLE_PLAIN, *line);
+}
+
 void job_report(Session *session, const Job *job)
 {
     FILE *file = report_file(job);
@@ -59,7 +65,7 @@ void job_report(Session *session, const Job *job)
     terminal_put(file, word_style(job->result), title);
     fputs(": ", file);
     terminal_paragraph(file, "", STYLE_PLAIN, outcome);
-    if (g_str_equal(job->kind, "clean") || g_str_equal(job->kind, "adopt")) {
+    if (job_stays(job)) {
         fprintf(file, "  Took %s.\n", took);
     } else {
         fprintf(file, "  Release: %s %s %s\n", from ? from : job->from,
@@ -68,6 +74,7 @@ void job_report(Session *session, const Job *job)
         fprintf(file, "  Took %s; the port was held for %s.\n", took, held);
     }
     print_problem(job, file);
+    print_left_to_do(job);
 }
 
 static int report_lost(Session *session, guint64 id, GError **error)

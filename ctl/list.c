@@ -1,4 +1,5 @@
-/* ttctl list: what there is. One line each, straight from the manager. */
+/* ttctl list: what there is. One line each, straight from the manager; of servers also whether they
+ * wait to be confirmed, which only they know. */
 #include "ctl/bus.h"
 #include "ctl/object-json.h"
 #include "ctl/pager.h"
@@ -10,18 +11,23 @@
 
 /* Fills table and JSON (either may be NULL) from an answer; returns the number of rows, < 0 on
  * error. */
-typedef int (*ReadRows)(sd_bus_message *answer, Table *table, Json *json);
+typedef int (*ReadRows)(Session *session, sd_bus_message *answer, Table *table, Json *json);
 
-static int read_servers(sd_bus_message *answer, Table *table, Json *json)
+static int read_servers(Session *session, sd_bus_message *answer, Table *table, Json *json)
 {
-    const char *name, *state, *instance;
+    const char *name, *state, *instance, *path;
     guint16 port;
     int count = 0, r = sd_bus_message_enter_container(answer, 'a', "(ssqso)");
 
     if (r < 0)
         return r;
-    while ((r = sd_bus_message_read(answer, "(ssqso)", &name, &state, &port, &instance, NULL)) >
+    while ((r = sd_bus_message_read(answer, "(ssqso)", &name, &state, &port, &instance, &path)) >
            0) {
+        g_autoptr(Server) server = server_load(session, path, NULL); /* gone meanwhile: NULL */
+        g_autofree char *confirmation = server ? word_confirmation(server) : g_strdup("");
+        g_autofree char *shown =
+            *confirmation ? g_strdup_printf("%s (%s)", instance, confirmation) : g_strdup(instance);
+
         count++;
         if (json) {
             json_object_begin(json, NULL);
@@ -29,18 +35,19 @@ static int read_servers(sd_bus_message *answer, Table *table, Json *json)
             json_string(json, "state", state);
             json_uint(json, "port", port);
             json_string(json, "instance", *instance ? instance : NULL);
+            json_confirmation(json, server);
             json_end(json);
             continue;
         }
         table_add(table, name);
         table_add_styled(table, word_style(state), state);
         table_add_uint(table, port);
-        table_add(table, instance);
+        table_add(table, shown);
     }
     return r < 0 ? r : count;
 }
 
-static int read_instances(sd_bus_message *answer, Table *table, Json *json)
+static int read_instances(Session *session, sd_bus_message *answer, Table *table, Json *json)
 {
     const char *name, *release, *state;
     int count = 0, r = sd_bus_message_enter_container(answer, 'a', "(ssso)");
@@ -72,7 +79,7 @@ static gboolean list(Session *session, const char *method, ReadRows read, Table 
 
     if (!answer)
         return FALSE;
-    *ret_count = read(answer, table, json);
+    *ret_count = read(session, answer, table, json);
     return *ret_count >= 0 || bus_fail(error, *ret_count, "Cannot read the service's answer");
 }
 

@@ -14,6 +14,12 @@ static void json_time(Json *json, const char *key, guint64 value)
         json_usec(json, key, value);
 }
 
+void json_confirmation(Json *json, const Server *server)
+{
+    json_word(json, "confirmation", server ? server->confirmation : "");
+    json_time(json, "confirm_by", server ? server->confirm_by : 0);
+}
+
 void json_server(Json *json, const char *key, const Server *server)
 {
     json_object_begin(json, key);
@@ -23,6 +29,7 @@ void json_server(Json *json, const char *key, const Server *server)
     json_word(json, "instance", server->instance);
     json_word(json, "release", server->release);
     json_word(json, "previous_instance", server->previous_instance);
+    json_confirmation(json, server);
     json_strings(json, "databases", server->databases);
     json_word(json, "mode", server->mode);
     json_uint(json, "sessions", server->sessions);
@@ -92,6 +99,7 @@ void json_job(Json *json, const char *key, const Job *job)
     } else {
         json_null(json, "error");
     }
+    json_strings(json, "left_to_do", job->left_to_do);
     if (job->started_by == G_MAXUINT32) /* the record is damaged */
         json_null(json, "started_by_uid");
     else

@@ -4,6 +4,8 @@
 #include "ctl/json.h"
 #include "ctl/object.h"
 
+/* Two members of a server; NULL: it is gone meanwhile. */
+void json_confirmation(Json *json, const Server *server);
 void json_server(Json *json, const char *key, const Server *server);
 void json_instance(Json *json, const char *key, const Instance *instance);
 void json_job(Json *json, const char *key, const Job *job);

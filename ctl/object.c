@@ -29,6 +29,8 @@ static const Property server_properties[] = {
     { "Instance", "s", IN_SERVER(instance) },
     { "Release", "s", IN_SERVER(release) },
     { "PreviousInstance", "s", IN_SERVER(previous_instance) },
+    { "Confirmation", "s", IN_SERVER(confirmation) },
+    { "ConfirmBy", "t", IN_SERVER(confirm_by) },
     { "Databases", "as", IN_SERVER(databases) },
     { "Mode", "s", IN_SERVER(mode) },
     { "Sessions", "u", IN_SERVER(sessions) },
@@ -69,6 +71,7 @@ static const Property job_properties[] = {
     { "RemainingUSec", "t", IN_JOB(remaining_usec) },
     { "HeldUSec", "t", IN_JOB(held_usec) },
     { "Error", "(ss)", 0, read_error },
+    { "LeftToDo", "as", IN_JOB(left_to_do) },
     { "StartedByUID", "u", IN_JOB(started_by) },
     { "Started", "t", IN_JOB(started) },
     { "Finished", "t", IN_JOB(finished) },
@@ -410,6 +413,13 @@ char *job_path(Session *session, const char *id, GError **error)
     answer = bus_call(session, TU_ROOT_PATH, TU_MANAGER_INTERFACE, "GetJob", CALL_READ_USEC, error,
                       "t", number);
     return take_path(answer, error);
+}
+
+gboolean job_stays(const Job *job)
+{
+    static const char *const kinds[] = { "clean", "adopt", "confirm", NULL };
+
+    return g_strv_contains(kinds, job->kind);
 }
 
 gboolean job_is_finished(const Job *job)

@@ -15,6 +15,8 @@ typedef struct {
     char *instance;
     char *release;
     char *previous_instance;
+    char *confirmation;  /* "" nothing to confirm */
+    guint64 confirm_by;  /* µs since the epoch; 0: it does not go back by itself */
     char **databases;
     char *mode;
     guint32 sessions;
@@ -63,6 +65,7 @@ typedef struct {
     guint64 held_usec;
     char *error; /* bus name, "" none */
     char *message;
+    char **left_to_do; /* NULL: not told */
     guint32 started_by;
     guint64 started, finished; /* µs since the epoch; 0 not yet */
     gboolean can_cancel;
@@ -94,5 +97,7 @@ char *instance_path(Session *session, const char *name, GError **error);
 char *job_path(Session *session, const char *id, GError **error);
 
 gboolean job_is_finished(const Job *job);
+/* Whether the server keeps its instance, whatever becomes of the job. */
+gboolean job_stays(const Job *job);
 /* The step of an id, or NULL. */
 const JobStep *job_find_step(const Job *job, const char *id);

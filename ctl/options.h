@@ -23,7 +23,9 @@ typedef enum {
     GROUP_CLEAN = 1 << 7,    /* --exports */
     GROUP_DATABASES = 1 << 8, /* --databases= */
     GROUP_ADOPT = 1 << 9,    /* --instance=, --listen=, --mode= */
-    N_GROUPS = 10,
+    GROUP_HOLD = 1 << 10,    /* limits of a hold */
+    GROUP_COMPAT = 1 << 11,  /* --backwards-compat-off */
+    N_GROUPS = 12,
 } OptionGroup;
 
 typedef struct {

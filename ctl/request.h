@@ -14,7 +14,7 @@ typedef struct {
     const char *shown; /* severity of the findings shown with it; NULL: each */
 } ChangeKind;
 
-extern const ChangeKind change_upgrade, change_rollback, change_clean, change_adopt;
+extern const ChangeKind change_upgrade, change_rollback, change_confirm, change_clean, change_adopt;
 
 typedef struct {
     const ChangeKind *kind;

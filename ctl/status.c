@@ -111,6 +111,7 @@ static void print_server(const Server *server, const Job *job)
 {
     g_autofree char *databases = server->databases ? g_strjoinv(", ", server->databases) : NULL;
     g_autofree char *hold = hold_text(server);
+    g_autofree char *confirmation = word_confirmation(server);
 
     terminal_put(stdout, STYLE_BOLD, server->name);
     printf(" (port %u)\n", server->port);
@@ -121,6 +122,8 @@ static void print_server(const Server *server, const Job *job)
                 server->release, *server->release ? ")" : "");
     if (*server->previous_instance)
         print_field("Before that", "%s", server->previous_instance);
+    if (*confirmation)
+        print_field("Confirmation", "%s", confirmation);
     print_field("Databases", "%s", databases ? databases : "");
     print_field("Mode", "%s", server->mode);
     print_field("Clients", "%u connected, %u waiting", server->sessions, server->held);
@@ -168,6 +171,16 @@ static void print_hint(const Server *server)
         }
 }
 
+/* A line of its own, because it is a thing to do. */
+static void print_unconfirmed(const Server *server)
+{
+    g_autofree char *text = word_confirmation(server);
+
+    if (*text)
+        printf("\n%s is %s. Keep %s: ttctl confirm %s\n", server->name, text, server->instance,
+               server->name);
+}
+
 static int show_one(Session *session, const char *name, GError **error)
 {
     g_autofree char *path = server_path(session, name, error);
@@ -190,8 +203,10 @@ static int show_one(Session *session, const char *name, GError **error)
     }
     pager = pager_open(session->options);
     print_server(server, job);
-    if (!session->options->quiet)
+    if (!session->options->quiet) {
         print_hint(server);
+        print_unconfirmed(server);
+    }
     return 0;
 }
 
@@ -224,6 +239,7 @@ static int show_all(Session *session, GError **error)
         g_autoptr(Job) job = load_current_job(session, server);
         g_autofree char *line = NULL;
 
+        print_unconfirmed(server);
         if (!job)
             continue;
         line = progress_line(job, server, 0, 0);

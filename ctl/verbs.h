@@ -25,6 +25,7 @@ int check_run(Session *session, char **arguments, GError **error);
 int plan_run(Session *session, char **arguments, GError **error);
 int upgrade_run(Session *session, char **arguments, GError **error);
 int rollback_run(Session *session, char **arguments, GError **error);
+int confirm_run(Session *session, char **arguments, GError **error);
 int clean_run(Session *session, char **arguments, GError **error);
 int adopt_run(Session *session, char **arguments, GError **error);
 int jobs_run(Session *session, char **arguments, GError **error);

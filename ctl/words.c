@@ -1,5 +1,6 @@
 #include "ctl/words.h"
 #include "common/error.h"
+#include "common/text.h"
 
 #include <pwd.h>
 
@@ -43,10 +44,28 @@ char *word_user(guint32 uid)
 
 char *word_job(const Job *job)
 {
-    if (g_str_equal(job->kind, "clean") || g_str_equal(job->kind, "adopt"))
+    if (g_str_equal(job->kind, "confirm"))
+        return g_strdup_printf("%s: %s", job->server, job->from);
+    if (job_stays(job))
         return g_strdup_printf("%s: %s", job->server, job->to);
     return g_strdup_printf("%s: %s %s %s%s%s", job->server, job->from, terminal_glyph("→", "->"),
                            job->to, *job->method ? ", " : "", job->method);
+}
+
+char *word_confirmation(const Server *server)
+{
+    guint64 now = g_get_real_time();
+    g_autofree char *left = NULL;
+
+    if (g_strcmp0(server->confirmation, "unconfirmed") != 0)
+        return g_strdup("");
+    if (server->confirm_by == 0)
+        return g_strdup_printf("unconfirmed, may go back to %s without loss",
+                               server->previous_instance);
+    if (server->confirm_by <= now)
+        return g_strdup_printf("unconfirmed, goes back to %s now", server->previous_instance);
+    left = text_timespan(server->confirm_by - now);
+    return g_strdup_printf("unconfirmed, goes back to %s in %s", server->previous_instance, left);
 }
 
 /* Rows of results; the last that fits wins. */
@@ -59,11 +78,15 @@ static const struct {
     { "done", "Done: {to} serves {server} again.", "rollback" },
     { "done", "Done: what was named is gone; {from} serves {server} as before.", "clean" },
     { "done", "Done: {server} is managed now, and {to} serves its clients as before.", "adopt" },
+    { "done", "Done: {server} stays with {from}; {to} does not follow any more.", "confirm" },
     { "failed", "Failed and undone: {from} serves {server} as before." },
     { "failed", "Failed, and nothing was removed: {from} serves {server} as before.", "clean" },
     { "cancelled", "Cancelled and undone: {from} serves {server} as before." },
     { "cancelled", "Cancelled, and nothing was removed: {from} serves {server} as before.",
       "clean" },
+    { "failed", "Failed: {server} is not confirmed, and {to} still follows {from}.", "confirm" },
+    { "cancelled", "Cancelled: {server} is not confirmed, and {to} still follows {from}.",
+      "confirm" },
     { "failed", "Failed and undone: {server} is not managed; {to} is as it was.", "adopt" },
     { "cancelled", "Cancelled and undone: {server} is not managed; {to} is as it was.", "adopt" },
     { "rolled-back", "Rolled back: {from} serves {server} again." },

@@ -16,6 +16,10 @@ char *word_user(guint32 uid);
 /* "main: tt60 → tt70, offline"; g_free(). */
 char *word_job(const Job *job);
 
+/* "unconfirmed, goes back to tt60 in 12min 3s", or "" where there is nothing to confirm any more;
+ * g_free(). */
+char *word_confirmation(const Server *server);
+
 /* What a finished job means, in a sentence or two; g_free(). */
 char *word_outcome(const Job *job);
 

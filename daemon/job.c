@@ -327,6 +327,16 @@ static GVariant *get_error(const Object *object)
                          text(job_error_message(JOB(object))));
 }
 
+static GVariant *get_left_to_do(const Object *object)
+{
+    const RecordSummary *summary = JOB(object)->summary;
+    const char *text =
+        summary ? g_hash_table_lookup(summary->values, RECORD_LEFT_TO_DO) : NULL;
+    g_auto(GStrv) lines = g_strsplit(text ? text : "", "\n", -1);
+
+    return g_variant_new_strv((const char *const *)lines, -1);
+}
+
 static GVariant *get_started_by(const Object *object)
 {
     return g_variant_new_uint32(JOB(object)->request ? JOB(object)->request->uid : G_MAXUINT32);
@@ -459,6 +469,7 @@ static const PropertyRow properties[] = {
     { "RemainingUSec", "t", get_remaining },
     { "HeldUSec", "t", get_held },
     { "Error", "(ss)", get_error },
+    { "LeftToDo", "as", get_left_to_do },
     { "StartedByUID", "u", get_started_by, .constant = TRUE },
     { "Started", "t", get_started, .constant = TRUE },
     { "Finished", "t", get_finished },

@@ -169,7 +169,8 @@ static GVariant *get_version(const Object *object)
 
 static GVariant *get_features(const Object *object)
 {
-    static const char *const features[] = { "offline", "relay", "inherit", "rollback", "retry", "clean", "adopt",
+    static const char *const features[] = { "offline", "relay", "inherit", "rollback", "retry", "clean",
+                                            "adopt", "confirm",
                                             "hold-socket" };
 
     return g_variant_new_strv(features, G_N_ELEMENTS(features));

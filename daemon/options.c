@@ -3,7 +3,8 @@
 #include "common/text.h"
 #include "state/inventory.h"
 
-#define DAY_USEC (24 * 3600 * USEC_PER_SEC)
+#define DAY_USEC           (24 * 3600 * USEC_PER_SEC)
+#define CONFIRM_LIMIT_USEC (366 * DAY_USEC)
 
 typedef struct {
     const char *key;
@@ -15,19 +16,23 @@ typedef struct {
 } OptionRow;
 
 #define CHANGES (OPTIONS_UPGRADE | OPTIONS_ROLLBACK)
+#define HOLDS   (CHANGES | OPTIONS_CONFIRM)
 
-static const char *const kinds[] = { "upgrade", "rollback", "clean", NULL };
+static const char *const kinds[] = { "upgrade", "rollback", "clean", "confirm", NULL };
 /* The methods that are there; the others of the design are refused like any word that is none. */
-static const char *const methods[] = { "auto", "offline", NULL };
+static const char *const methods[] = { "auto", "offline", "online", NULL };
 
 static const OptionRow rows[] = {
     { "kind", OPTIONS_QUESTION, "s", .words = kinds },
     { "method", OPTIONS_UPGRADE, "s", .words = methods },
-    { "hold-limit-usec", CHANGES, "t", USEC_PER_SEC, DAY_USEC, "1 s to 1 day, in µs" },
+    { "hold-limit-usec", HOLDS, "t", USEC_PER_SEC, DAY_USEC, "1 s to 1 day, in µs" },
     { "outage-limit-usec", CHANGES, "t", USEC_PER_SEC, G_MAXUINT64, "at least 1 s, in µs" },
-    { "drain-usec", CHANGES, "t", 0, DAY_USEC, "at most 1 day, in µs" },
+    { "drain-usec", HOLDS, "t", 0, DAY_USEC, "at most 1 day, in µs" },
     { "parallel", OPTIONS_UPGRADE, "u", 1, 256, "1 to 256" },
+    { "confirm-within", OPTIONS_UPGRADE, "t", USEC_PER_SEC, CONFIRM_LIMIT_USEC,
+      "1 s to 366 days, in µs" },
     { "allow-data-loss", OPTIONS_ROLLBACK, "b" },
+    { "backwards-compat-off", OPTIONS_CONFIRM, "b" },
     { "databases", OPTIONS_CLEAN | OPTIONS_ADOPT, "as" },
     { "listen", OPTIONS_ADOPT, "s" },
     { "mode", OPTIONS_ADOPT, "s", .words = port_mode_nicks },

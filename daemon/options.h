@@ -11,6 +11,7 @@ typedef enum {
     OPTIONS_ROLLBACK = 1 << 1,
     OPTIONS_CLEAN = 1 << 2,
     OPTIONS_ADOPT = 1 << 4,
+    OPTIONS_CONFIRM = 1 << 5,
     OPTIONS_QUESTION = 1 << 3, /* Check and Plan, beside those of the kind that they ask about */
 } OptionUse;
 

@@ -58,6 +58,21 @@ static GVariant *get_previous_instance(const Object *object)
     return g_variant_new_string(previous ? previous : "");
 }
 
+/* Empty where there is nothing to confirm: it was not upgraded online, or went back since. */
+static GVariant *get_confirmation(const Object *object)
+{
+    const Backing *backing = ((const Server *)object)->config->backing;
+
+    return g_variant_new_string(backing->unconfirmed    ? "unconfirmed"
+                                : backing->confirmed_by ? "confirmed"
+                                                        : "");
+}
+
+static GVariant *get_confirm_by(const Object *object)
+{
+    return g_variant_new_uint64(backing_confirm_by(((const Server *)object)->config->backing));
+}
+
 static GVariant *get_databases(const Object *object)
 {
     return g_variant_new_strv((const char *const *)((const Server *)object)->config->databases, -1);
@@ -122,6 +137,8 @@ static const PropertyRow properties[] = {
     { "Instance", "s", get_instance },
     { "Release", "s", get_release },
     { "PreviousInstance", "s", get_previous_instance },
+    { "Confirmation", "s", get_confirmation },
+    { "ConfirmBy", "t", get_confirm_by },
     { "Databases", "as", get_databases },
     { "Mode", "s", get_mode },
     { "Sessions", "u", get_sessions },
@@ -145,6 +162,8 @@ static const MethodRow methods[] = {
       "org.timesten.upgrade1.upgrade", target_prepare_upgrade, change_act },
     { "Rollback", "a{sv}", "to", SD_BUS_PARAM(options) SD_BUS_PARAM(id) SD_BUS_PARAM(job),
       "org.timesten.upgrade1.rollback", target_prepare_rollback, change_act },
+    { "Confirm", "a{sv}", "to", SD_BUS_PARAM(options) SD_BUS_PARAM(id) SD_BUS_PARAM(job),
+      "org.timesten.upgrade1.confirm", target_prepare_confirm, change_act },
     { "Clean", "a{sv}", "to", SD_BUS_PARAM(options) SD_BUS_PARAM(id) SD_BUS_PARAM(job),
       "org.timesten.upgrade1.upgrade", target_prepare_clean, change_act },
     { "Hold", "ta{sv}", "", SD_BUS_PARAM(limit_usec) SD_BUS_PARAM(options),

@@ -1,6 +1,6 @@
 /* A server on the bus: its configuration, how its units and its keeper are, what jobs did to it.
  *
- * What it can be asked for is in ask.c (Check, Plan), change.c (Upgrade, Rollback, Clean) and
+ * What it can be asked for is in ask.c (Check, Plan), change.c (Upgrade, Rollback, Confirm, Clean) and
  * hold.c (Hold, Resume).
  */
 #pragma once

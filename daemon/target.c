@@ -6,11 +6,36 @@
 #include "common/error.h"
 #include "common/names.h"
 #include "common/text.h"
-#include "state/backing.h"
+
+/* What is unconfirmed has two instances that replicate, and a way back that needs both. */
+static gboolean check_settled(const ServerConfig *config, GError **error)
+{
+    if (!config->backing->unconfirmed)
+        return TRUE;
+    return tu_error_set(error, TU_ERROR_NOT_POSSIBLE,
+                        "The last upgrade of server %s is not confirmed, and instance %s still "
+                        "follows %s. Keep the new release with ttctl confirm %s, or go back with "
+                        "ttctl rollback %s, then ask again",
+                        config->name, config->previous_instance, config->instance, config->name,
+                        config->name);
+}
+
+/* Nobody may believe that a server goes back by itself which cannot without losing rows. */
+static gboolean check_deadline(const Call *call, GError **error)
+{
+    if (g_str_equal(call->method, "online") || !options_has(call->options, "confirm-within"))
+        return TRUE;
+    return tu_error_set(error, TU_ERROR_INVALID_OPTION,
+                        "Option confirm-within needs the method online, because after an upgrade "
+                        "by %s what was written since cannot be taken back. Give the method "
+                        "online, or leave confirm-within out",
+                        call->method);
+}
 
 static gboolean find_upgrade(Call *call, const char *target, GError **error)
 {
     const ServerConfig *config = ((const Server *)call->object)->config;
+    const char *method = options_word(call->options, "method");
 
     if (!name_is_valid(target)) {
         g_autofree char *shown = text_one_line(target, 64);
@@ -26,32 +51,21 @@ static gboolean find_upgrade(Call *call, const char *target, GError **error)
                             "Server %s is backed by instance %s already. Name another one",
                             config->name, target);
     call_set(&call->to, target);
-    call_set(&call->method, "offline"); /* what "auto" means as long as it is the only one */
-    return TRUE;
+    /* What "auto" means as long as nobody looks first. */
+    call_set(&call->method, !method || g_str_equal(method, "auto") ? "offline" : method);
+    return check_deadline(call, error) && check_settled(config, error);
 }
 
-/* How the job that made the current instance back the server moved the data. */
-static const char *method_of_commit(const Call *call, const Backing *backing)
-{
-    const Job *job = jobs_find(call->object->daemon, backing->job);
-
-    return job && job->request ? job->request->method : "offline";
-}
-
-/* The instance before, by the method that made the current one back the server. REMEDY: what to do
- * where there is none. */
+/* The instance before. REMEDY: what to do where there is none. */
 static gboolean find_previous(Call *call, const char *target, const char *remedy, GError **error)
 {
     const ServerConfig *config = ((const Server *)call->object)->config;
     const char *previous = config->previous_instance;
-    g_autoptr(Backing) backing = backing_load(config->name, error);
 
-    if (!backing)
-        return FALSE;
     if (!previous)
         return tu_error_set(
             error, TU_ERROR_NOT_POSSIBLE, "Server %s has no instance before %s%s. %s", config->name,
-            config->instance, backing->job ? ": its databases were removed" : "", remedy);
+            config->instance, config->backing->job ? ": its databases were removed" : "", remedy);
     if (*target && !g_str_equal(target, previous)) {
         g_autofree char *shown = text_one_line(target, 64);
 
@@ -62,14 +76,40 @@ static gboolean find_previous(Call *call, const char *target, const char *remedy
     if (!inventory_instance(call->object->daemon->inventory, previous, error))
         return FALSE;
     call_set(&call->to, previous);
-    call_set(&call->method, method_of_commit(call, backing));
+    call_set(&call->method, "offline"); /* what it says to a job that moves no data */
     return TRUE;
 }
 
+/* By replication as long as that goes on; then nothing is lost. */
 static gboolean find_rollback(Call *call, const char *target, GError **error)
 {
-    return find_previous(call, target,
-                         "To move it to an instance other than the one before, upgrade it", error);
+    const ServerConfig *config = ((const Server *)call->object)->config;
+
+    if (!find_previous(call, target,
+                       "To move it to an instance other than the one before, upgrade it", error))
+        return FALSE;
+    if (config->backing->unconfirmed)
+        call_set(&call->method, backing_method(config->backing));
+    return TRUE;
+}
+
+static gboolean find_confirm(Call *call, const char *target, GError **error)
+{
+    const ServerConfig *config = ((const Server *)call->object)->config;
+    const Backing *backing = config->backing;
+
+    if (backing->unconfirmed)
+        return find_previous(call, target, "There is nothing to confirm", error) &&
+               (call_set(&call->method, backing_method(backing)), TRUE);
+    if (backing->confirmed_by)
+        return tu_error_set(error, TU_ERROR_NOT_POSSIBLE,
+                            "Server %s stays with instance %s already: job %" G_GUINT64_FORMAT
+                            " confirmed it. Nothing is left to confirm",
+                            config->name, config->instance, backing->confirmed_by);
+    return tu_error_set(error, TU_ERROR_NOT_POSSIBLE,
+                        "Server %s has nothing to confirm: instance %s backs it without another "
+                        "that follows. Only an upgrade by the method online is confirmed",
+                        config->name, config->instance);
 }
 
 /* Each named database is one of the server's, once. */
@@ -136,7 +176,7 @@ static gboolean find_clean(Call *call, const char *target, GError **error)
     if (!check_nothing_left(call, error))
         return FALSE;
     if (databases && databases[0])
-        return check_databases(config, databases, error) &&
+        return check_settled(config, error) && check_databases(config, databases, error) &&
                find_previous(call, target, "Only databases of the instance before can be removed",
                              error);
     call_set(&call->to, config->instance);
@@ -155,6 +195,7 @@ static const Kind kinds[] = {
     { "upgrade", OPTIONS_UPGRADE, find_upgrade },
     { "rollback", OPTIONS_ROLLBACK, find_rollback },
     { "clean", OPTIONS_CLEAN, find_clean },
+    { "confirm", OPTIONS_CONFIRM, find_confirm },
 };
 
 /* The row of a word; a word that is none is told by options_take(), so any row will do then. */
@@ -203,12 +244,24 @@ gboolean target_prepare_clean(Call *call, GError **error)
     return prepare(call, find_kind("clean"), 0, "", options, error);
 }
 
+gboolean target_prepare_confirm(Call *call, GError **error)
+{
+    g_autoptr(GVariant) options = g_variant_get_child_value(call->arguments, 0);
+
+    return prepare(call, find_kind("confirm"), 0, "", options, error);
+}
+
 gboolean target_prepare_question(Call *call, GError **error)
 {
     g_autoptr(GVariant) options = NULL;
     const char *target;
 
     g_variant_get(call->arguments, "(&s@a{sv})", &target, &options);
-    return prepare(call, find_kind(options_word(options, "kind")), OPTIONS_QUESTION, target,
-                   options, error);
+    if (!prepare(call, find_kind(options_word(options, "kind")), OPTIONS_QUESTION, target, options,
+                 error))
+        return FALSE;
+    /* The worker is asked with the options alone. */
+    if (!options_has(call->options, "method") && !g_str_equal(call->method, "offline"))
+        options_add(call, "method", g_variant_new_string(call->method));
+    return TRUE;
 }

@@ -394,5 +394,6 @@ void server_config_free(ServerConfig *server)
     g_free(server->work_directory);
     g_free(server->instance);
     g_free(server->previous_instance);
+    g_clear_pointer(&server->backing, backing_free);
     g_free(server);
 }

@@ -298,12 +298,13 @@ static void check_backing(Inventory *inventory, ServerConfig *server, guint befo
     }
     server->instance = g_strdup(backing->instance ? backing->instance : server->first_instance);
     server->previous_instance = g_strdup(backing->previous);
+    server->backing = g_steal_pointer(&backing);
     if (!find_instance(inventory, server->instance)) {
         problem = find_problem(inventory, &instance_kind, server->instance);
         inventory_file_complain(
             server->file, "Server", "Instance", errors, "instance %s, which %s, is %s. %s",
             server->instance,
-            backing->instance ? "backs this server since its last upgrade" : "Instance= names",
+            server->backing->instance ? "backs this server since its last upgrade" : "Instance= names",
             problem ? "wrongly configured" : "not declared",
             problem ? problem->message : "Add a file of that name to instances.d");
     }

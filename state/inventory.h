@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include "state/backing.h"
+
 #include <glib.h>
 
 typedef struct {
@@ -41,6 +43,7 @@ typedef struct {
     /* from the state directory */
     char *instance;          /* which backs it now; first_instance until a commit said otherwise */
     char *previous_instance; /* NULL: never upgraded */
+    Backing *backing;        /* all that stands there */
 } ServerConfig;
 
 typedef struct {

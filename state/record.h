@@ -29,6 +29,8 @@ typedef enum {
 /* Key of the END of "resume" and of the UNDONE of "hold": for how long (µs) connects had been made to
  * wait, by a clock that nobody sets; missing where a reboot came in between. */
 #define RECORD_HELD "held"
+/* Noted of the whole job: what a person has still to do when it is done, a sentence a line. */
+#define RECORD_LEFT_TO_DO "left-to-do"
 
 typedef struct {
     guint64 seq;

@@ -252,7 +252,13 @@ JobRequest *request_load(guint64 id, GError **error)
 
 gboolean request_moves_server(const JobRequest *request)
 {
-    return !g_str_equal(request->kind, "clean") && !request_adopts(request);
+    return !g_str_equal(request->kind, "clean") && !request_adopts(request) &&
+           !request_confirms(request);
+}
+
+gboolean request_confirms(const JobRequest *request)
+{
+    return g_str_equal(request->kind, "confirm");
 }
 
 gboolean request_adopts(const JobRequest *request)

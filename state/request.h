@@ -5,10 +5,11 @@
 
 typedef struct {
     guint64 id;
-    char *kind; /* "upgrade", "rollback", "clean", "adopt" */
+    char *kind; /* "upgrade", "rollback", "clean", "adopt", "confirm" */
     char *server;
     char *from;        /* instance that backed the server when it was asked */
-    char *to;          /* target instance; of a clean, the one whose databases go; of an adopt, FROM */
+    char *to; /* target instance; of a clean, the one whose databases go; of a confirm, the one that
+                 is let go; of an adopt, FROM */
     char *method;      /* "offline"; "auto" is resolved before */
     GVariant *options; /* a{sv}, as given */
     guint32 uid;       /* who asked */
@@ -27,6 +28,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(JobRequest, request_free)
 
 /* Whether it takes the server away and makes another instance back it. */
 gboolean request_moves_server(const JobRequest *request);
+
+/* Whether it ends the way back that loses nothing. */
+gboolean request_confirms(const JobRequest *request);
 
 /* Whether it declares a server that is not known before. */
 gboolean request_adopts(const JobRequest *request);

@@ -178,7 +178,7 @@ def list_shows_servers_and_instances(bus):
     assert re.search(r'^tt70 +7\.0\.6 +running$', out, re.M), out
     value = bus.json('list')
     assert value['servers'][0] == {'name': 'main', 'state': 'serving', 'port': 16002,
-                                   'instance': 'tt60'}, value
+                                   'instance': 'tt60', 'confirmation': None, 'confirm_by': None}, value
     assert [i['name'] for i in value['instances']] == ['tt60', 'tt70']
 
 
@@ -394,6 +394,53 @@ def confirmation_is_not_asked_where_checks_forbid_it(bus):
     run = terminal.end().expect(15)
     assert 'y/N' not in run.out and 'Make room in /data' in run.out, run
     assert not [call for call in bus.calls() if call.startswith('Rollback')], bus.calls()
+
+
+def server_that_waits_to_be_confirmed_says_until_when(bus):
+    told = r'unconfirmed, goes back to tt50 in [0-9]+min [0-9]+s'
+    assert re.search(rf'^main +serving +16002 +tt60 \({told}\)$', bus.run('list').expect(0).out, re.M), bus.run('list').out
+    for words in (('status',), ('status', 'main')):
+        out = bus.run(*words).expect(0).out
+        assert re.search(rf'^main is {told}\. Keep tt60: ttctl confirm main$', out, re.M), out
+    assert re.search(rf'^Confirmation: {told}$', out, re.M), out
+    assert 'ttctl confirm' not in bus.run('status', '--quiet', 'main').out
+    for server in (bus.json_once('list')['servers'][0], bus.json_once('status')['servers'][0],
+                   bus.json_once('status', 'main')['server']):
+        assert server['confirmation'] == 'unconfirmed' and server['confirm_by'] > 10**15, server
+
+
+def server_without_a_deadline_may_go_back(bus):
+    out = bus.run('status', 'main').expect(0).out
+    assert re.search(r'^Confirmation: unconfirmed, may go back to tt50 without loss$', out, re.M), out
+    assert bus.json_once('status', 'main')['server']['confirm_by'] is None
+
+
+def confirm_is_followed_and_tells_what_is_left(bus):
+    run = bus.run('confirm', 'main', '--backwards-compat-off', '--drain=5s', '--hold-limit=30s').expect(0)
+    assert progress_steps(run.out) == STEPS, run
+    assert 'Job 7: confirm of main: tt70' in run.out and 'Done: main stays with tt70; tt60 does not follow' in run.out, run
+    assert 'Left to do: Let clients before 7.0 go' in run.out and 'port was held' not in run.out, run
+    call = bus.calls()[-1].split()
+    assert call[0] == 'Confirm' and set(call[1:]) == {
+        'backwards-compat-off=yes', 'drain-usec=5000000', 'hold-limit-usec=30000000', 'interactive=1'}, call
+    value = json.loads(bus.run('confirm', 'main', '--json').expect(0).out)
+    assert value['job']['kind'] == 'confirm' and len(value['job']['left_to_do']) == 1, value
+
+
+def confirm_on_a_terminal_is_asked_for(bus):
+    terminal = Terminal(bus, ['confirm', 'main'])
+    terminal.read('Let main stay with tt60\\? Going back to tt50 loses')
+    terminal.type('n\n')
+    assert 'nothing was changed' in terminal.end().expect(25).out
+    assert not [call for call in bus.calls() if call.startswith('Confirm')], bus.calls()
+
+
+def deadline_travels_with_the_upgrade(bus):
+    bus.run('upgrade', 'main', 'tt70', '--method=online', '--confirm-within=30min', '--no-wait').expect(0)
+    assert 'confirm-within=1800000000' in bus.calls()[-1] and 'method=online' in bus.calls()[-1], bus.calls()
+    for words in (('rollback', 'main', '--confirm-within=1h'), ('confirm', 'main', '--outage-limit=5s'),
+                  ('upgrade', 'main', 'tt70', '--backwards-compat-off')):
+        assert 'does not go with' in bus.run(*words).expect(2).err, words
 
 
 def clean_names_what_goes(bus):
@@ -717,6 +764,11 @@ TESTS = {
     dry_run_changes_nothing: {'Checks': 'failed'},
     rollback_on_a_terminal_is_confirmed: {},
     confirmation_is_not_asked_where_checks_forbid_it: {'Checks': 'failed'},
+    server_that_waits_to_be_confirmed_says_until_when: {'Confirmation': 'unconfirmed', 'ConfirmInSec': 720},
+    server_without_a_deadline_may_go_back: {'Confirmation': 'unconfirmed'},
+    confirm_is_followed_and_tells_what_is_left: {},
+    confirm_on_a_terminal_is_asked_for: {},
+    deadline_travels_with_the_upgrade: {'PaceMSec': 2000},
     clean_names_what_goes: {},
     clean_on_a_terminal_is_confirmed: {},
     retry_goes_on_and_is_followed: {'End': 'needs-attention'},

@@ -163,6 +163,7 @@ static const sd_bus_vtable job_vtable[] = {
     SD_BUS_PROPERTY("RemainingUSec", "t", NULL, IN(Job, remaining), CHANGES),
     SD_BUS_PROPERTY("HeldUSec", "t", NULL, IN(Job, held), CHANGES),
     SD_BUS_PROPERTY("Error", "(ss)", get_error, 0, CHANGES),
+    SD_BUS_PROPERTY("LeftToDo", "as", NULL, IN(Job, left_to_do), CHANGES),
     SD_BUS_PROPERTY("StartedByUID", "u", NULL, IN(Job, uid), 0),
     SD_BUS_PROPERTY("Started", "t", NULL, IN(Job, started), 0),
     SD_BUS_PROPERTY("Finished", "t", NULL, IN(Job, finished), CHANGES),

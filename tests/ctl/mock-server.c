@@ -129,6 +129,18 @@ static int on_clean(sd_bus_message *call, void *data, sd_bus_error *error)
     return begin_job(mock, call, "clean", "tt70", "tt60");
 }
 
+static int on_confirm(sd_bus_message *call, void *data, sd_bus_error *error)
+{
+    static char *left[] = { "Let clients before 7.0 go: ttctl confirm main --backwards-compat-off",
+                            NULL };
+    Mock *mock = ((Server *)data)->mock;
+    g_autofree char *options = words_of_options(call);
+
+    note_call(mock, call, "Confirm%s", options);
+    mock->job.left_to_do = left;
+    return begin_job(mock, call, "confirm", "tt70", "tt60");
+}
+
 const sd_bus_vtable server_vtable[] = {
     SD_BUS_VTABLE_START(0),
     SD_BUS_PROPERTY("Name", "s", NULL, IN(Server, name), 0),
@@ -137,6 +149,8 @@ const sd_bus_vtable server_vtable[] = {
     SD_BUS_PROPERTY("Instance", "s", NULL, IN(Server, instance), CHANGES),
     SD_BUS_PROPERTY("Release", "s", NULL, IN(Server, release), CHANGES),
     SD_BUS_PROPERTY("PreviousInstance", "s", NULL, IN(Server, previous), CHANGES),
+    SD_BUS_PROPERTY("Confirmation", "s", NULL, IN(Server, confirmation), CHANGES),
+    SD_BUS_PROPERTY("ConfirmBy", "t", NULL, IN(Server, confirm_by), CHANGES),
     SD_BUS_PROPERTY("Databases", "as", NULL, IN(Server, databases), 0),
     SD_BUS_PROPERTY("Mode", "s", NULL, IN(Server, mode), 0),
     SD_BUS_PROPERTY("Sessions", "u", NULL, IN(Server, sessions), CHANGES),
@@ -149,6 +163,7 @@ const sd_bus_vtable server_vtable[] = {
     SD_BUS_METHOD("Plan", "sa{sv}", "sa(ssbt)", on_plan, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Upgrade", "sa{sv}", "to", on_upgrade, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Rollback", "a{sv}", "to", on_rollback, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("Confirm", "a{sv}", "to", on_confirm, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Clean", "a{sv}", "to", on_clean, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Hold", "ta{sv}", "", on_hold, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Resume", "a{sv}", "", on_resume, SD_BUS_VTABLE_UNPRIVILEGED),

@@ -53,7 +53,8 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *data)
                                    "Result", "Step", "Steps", "Progress", "RemainingUSec",
                                    "HeldUSec", "Error", "Finished", "CanCancel", NULL);
     sd_bus_emit_properties_changed(mock->bus, TU_SERVER_PATH "/main", TU_SERVER_INTERFACE, "State",
-                                   "Held", "HoldSince", "HoldDeadline", "Job", "Instance", NULL);
+                                   "Held", "HoldSince", "HoldDeadline", "Job", "Instance",
+                                   "Confirmation", NULL);
     if (g_str_equal(mock->job.state, "finished")) {
         mock->job_ended = TRUE;
         sd_bus_emit_signal(mock->bus, TU_ROOT_PATH, TU_MANAGER_INTERFACE, "JobRemoved", "toss",
@@ -76,9 +77,9 @@ static void fill(Mock *mock)
                        .to = "tt70",
                        .method = "offline" };
     mock->servers[0] = (Server){ mock, "main", "serving", "tt60", "6.0.8", "tt50", "relay",
-                                 "/",  16002,  databases, 12,     0,       0 };
+                                 "/",  16002,  databases, 12,     0,       0,       0,      "" };
     mock->servers[1] = (Server){ mock, "spare", "stopped", "tt70", "7.0.6", "", "relay",
-                                 "/",  16003,   nothing,   0,      0,       0 };
+                                 "/",  16003,   nothing,   0,      0,       0,    0,  "" };
     mock->instances[0] = (Instance){
         "tt60", "/opt/TimesTen/tt60", "6.0.8", "timesten", "", "running", 16000, 26002, databases,
         servers
@@ -95,6 +96,10 @@ static void serve(Mock *mock)
     static const char *const instance_paths[] = { TU_INSTANCE_PATH "/tt60",
                                                   TU_INSTANCE_PATH "/tt70" };
 
+    mock->servers[0].confirmation = script_word(mock, "Confirmation");
+    if (script_number(mock, "ConfirmInSec", 0))
+        mock->servers[0].confirm_by =
+            g_get_real_time() + script_number(mock, "ConfirmInSec", 0) * USEC_PER_SEC;
     sd_bus_add_object_vtable(mock->bus, NULL, TU_ROOT_PATH, TU_MANAGER_INTERFACE, manager_vtable,
                              mock);
     sd_bus_add_object_vtable(mock->bus, NULL, TU_ROOT_PATH, "org.timesten.Upgrade1.Mock",

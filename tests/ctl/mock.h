@@ -25,6 +25,8 @@ typedef struct {
     guint32 sessions, held;
     guint64 hold_since;
     guint64 deadline;
+    char *confirmation;
+    guint64 confirm_by;
 } Server;
 
 typedef struct {
@@ -39,6 +41,7 @@ typedef struct {
     guint32 uid;
     guint64 started, finished;
     int can_cancel;
+    char **left_to_do;
 } Job;
 
 typedef enum {

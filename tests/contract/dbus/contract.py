@@ -59,6 +59,20 @@ def undocumented(text):
     return found
 
 
+def comments(text):
+    """{(interface, kind, member): the comment before it}"""
+    builder = ET.TreeBuilder(insert_comments=True)
+    found = {}
+    for interface in ET.fromstring(text, ET.XMLParser(target=builder)).iter("interface"):
+        comment = ""
+        for child in interface:
+            if child.tag is ET.Comment:
+                comment = child.text
+            else:
+                found[interface.get("name"), child.tag, child.get("name")] = comment
+    return found
+
+
 def read(path):
     with open(path, encoding="utf-8") as file:
         return file.read()

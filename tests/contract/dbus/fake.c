@@ -213,11 +213,28 @@ static int on_start(sd_bus_message *m, void *data, sd_bus_error *error)
     return 1;
 }
 
+/* What the unit's environment says, where words stand that no command line can hold; g_free(). */
+static char *read_environment(sd_bus_message *m)
+{
+    char **words = NULL;
+    char *text;
+
+    sd_bus_message_enter_container(m, 'v', "as");
+    sd_bus_message_read_strv(m, &words);
+    sd_bus_message_exit_container(m);
+    text = words ? g_strjoinv(" ", words) : NULL;
+    for (guint i = 0; words && words[i]; i++)
+        free(words[i]);
+    free(words);
+    return text;
+}
+
 /* Writes what the program is said to print where the unit's properties want it. */
 static int on_transient(sd_bus_message *m, void *data, sd_bus_error *error)
 {
     Fake *fake = data;
     const char *unit, *mode, *name, *type, *file = NULL, *user = "root";
+    g_autofree char *words = NULL;
     char kind;
 
     sd_bus_message_read(m, "ss", &unit, &mode);
@@ -229,11 +246,13 @@ static int on_transient(sd_bus_message *m, void *data, sd_bus_error *error)
             sd_bus_message_read(m, "v", "s", &file);
         else if (g_str_equal(name, "User"))
             sd_bus_message_read(m, "v", "s", &user);
+        else if (g_str_equal(name, "Environment"))
+            words = read_environment(m);
         else
             sd_bus_message_skip(m, "v");
         sd_bus_message_exit_container(m);
     }
-    remember(fake, "run %s as %s", unit, user);
+    remember(fake, "run %s as %s %s", unit, user, words ? words : "");
     if (file)
         g_file_set_contents(file, fake->output, -1, NULL);
     g_hash_table_replace(fake->units, g_strdup(unit),
@@ -459,6 +478,27 @@ static int on_commit(sd_bus_message *m, void *data, sd_bus_error *error)
     return sd_bus_reply_method_return(m, NULL);
 }
 
+/* What an upgrade by the method online leaves: deadline in µs from now, 0 none; and what a
+ * confirmation makes of it. */
+static int on_commit_online(sd_bus_message *m, void *data, sd_bus_error *error)
+{
+    Backing backing = { .job = 1, .method = (char *)"online", .unconfirmed = TRUE };
+    g_autoptr(GError) problem = NULL;
+    const char *server;
+    guint64 within, confirmed_by;
+
+    backing.since = g_get_real_time();
+    sd_bus_message_read(m, "ssstt", &server, &backing.instance, &backing.previous, &within,
+                        &confirmed_by);
+    backing_set_deadline(&backing, within);
+    if (confirmed_by)
+        backing_confirm(&backing, confirmed_by);
+    if (!backing_commit(server, &backing, &problem))
+        g_error("%s", problem->message);
+    g_free(backing.confirm_boot);
+    return sd_bus_reply_method_return(m, NULL);
+}
+
 static const sd_bus_vtable orders[] = {
     SD_BUS_VTABLE_START(0),
     SD_BUS_METHOD("Set", "ss", "", on_set, SD_BUS_VTABLE_UNPRIVILEGED),
@@ -468,6 +508,7 @@ static const sd_bus_vtable orders[] = {
     SD_BUS_METHOD("Flooded", "", "u", on_flooded, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Keeper", "suutt", "", on_keeper, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Commit", "sss", "", on_commit, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("CommitOnline", "ssstt", "", on_commit_online, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Record", "tusss", "", on_record, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Progress", "tssd", "", on_progress, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_VTABLE_END,
