@@ -55,24 +55,11 @@ static void abandon_try(Dialer *dialer)
     dialer->connected = dialer->due = FALSE;
 }
 
-/* Connecting to a free port of one's own host, one may be given that very port as one's own and
- * then talks to oneself. */
-static gboolean is_own_echo(const Dialer *dialer)
-{
-    struct sockaddr_storage here = { 0 };
-    socklen_t length = sizeof here;
-
-    return getsockname(dialer->backend, (struct sockaddr *)&here, &length) == 0 &&
-           length == dialer->address.length && address_is_same(&here, &dialer->address);
-}
-
 static DialState try_succeeded(Dialer *dialer)
 {
     sd_event_source_set_enabled(dialer->timer, SD_EVENT_OFF);
     dialer->io = sd_event_source_disable_unref(dialer->io);
     dialer->connected = TRUE;
-    if (!address_is_loopback(&dialer->address)) /* one's own host does not vanish */
-        socket_keep_alive(dialer->backend);
     if (dialer->told)
         g_message("Backend %s answers again", dialer->name);
     dialer->told = FALSE;
@@ -116,22 +103,6 @@ static DialState try_failed(Dialer *dialer, int errnum)
     return DIAL_SILENT;
 }
 
-/* Where a try that was begun stands: 0 connected, EINPROGRESS not yet, else why it failed. */
-static int try_result(Dialer *dialer)
-{
-    if (connect(dialer->backend, (struct sockaddr *)&dialer->address.socket,
-                dialer->address.length) == 0 ||
-        errno == EISCONN) {
-        if (!is_own_echo(dialer))
-            return 0;
-        socket_reset(
-            dialer->backend); /* a plain close would keep the port from the backend for a minute */
-        dialer->backend = -1;
-        return ECONNREFUSED;
-    }
-    return errno == EALREADY || errno == EINPROGRESS || errno == EINTR ? EINPROGRESS : errno;
-}
-
 /* What comes out of a try while nobody asks is kept for who asks next. */
 static void tell(Dialer *dialer, DialState state)
 {
@@ -143,7 +114,7 @@ static void tell(Dialer *dialer, DialState state)
 static int on_connected(sd_event_source *source, int fd, uint32_t events, void *data)
 {
     Dialer *dialer = data;
-    int result = try_result(dialer);
+    int result = source_result(&dialer->backend, &dialer->address);
 
     if (result == 0)
         tell(dialer, try_succeeded(dialer));
@@ -159,31 +130,11 @@ static guint64 try_limit(const Dialer *dialer)
     return patience_is_over(dialer) ? USEC_PER_MSEC : TRY_NEAR_USEC;
 }
 
-/* One try from the source at hand: 0, EINPROGRESS or why it failed. */
-static int begin_try(Dialer *dialer)
-{
-    int result;
-
-    dialer->backend =
-        socket(dialer->address.socket.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (dialer->backend < 0)
-        return errno;
-    source_bind(dialer->source, dialer->backend, &dialer->address, dialer->sessions);
-    /* The first call begins. On this host the handshake is then over already, one way or the other,
-     * and the second call tells which without a round through the event loop. */
-    result = try_result(dialer);
-    return result == EINPROGRESS ? try_result(dialer) : result;
-}
-
 static DialState dial(Dialer *dialer)
 {
-    int result = begin_try(dialer);
+    int result =
+        source_connect(dialer->source, &dialer->address, dialer->sessions, &dialer->backend);
 
-    for (guint i = 1;
-         result == EADDRNOTAVAIL && source_next(dialer->source, &dialer->address, i); i++) {
-        close(g_steal_fd(&dialer->backend));
-        result = begin_try(dialer);
-    }
     if (result == 0)
         return try_succeeded(dialer);
     if (result != EINPROGRESS)

@@ -14,6 +14,7 @@
 #include "port/silence.h"
 #include "port/socket.h"
 #include "port/store.h"
+#include "port/turn.h"
 #include "common/error.h"
 #include "common/file.h"
 #include "common/names.h"
@@ -43,6 +44,8 @@ struct Gate {
     Listeners *listeners;
     Dialer *dialer;
     Relay *relay;
+    Turn *turn;
+    gboolean apart; /* the lanes met what they cannot serve: it is done here, until one was served */
     Publisher *publisher;
     Silence *silence;
     Census *census;
@@ -67,16 +70,25 @@ static guint count_sessions(const Gate *gate)
     return census_count(gate->census, sockets);
 }
 
-/* Whether clients are taken out of the queue now. */
+/* Whether clients are taken out of the queue now, and by whom. */
 static void settle_listeners(Gate *gate)
 {
+    Address address;
     gboolean open = gate->now->state == KEEPER_OPEN && !is_inherited(gate) &&
                     !dialer_is_busy(gate->dialer) && relay_has_room(gate->relay);
     /* Behind a closed door a server may still accept, and must not be competed with. */
     gboolean refuse = gate->now->state == KEEPER_REFUSE &&
                       !(is_inherited(gate) && listeners_door_is_closed(gate->listeners));
 
-    listeners_watch(gate->listeners, open || refuse);
+    /* Only on this host a connect is done at once or not at all. */
+    gboolean lanes = open && !gate->apart && address_parse(gate->now->backend, &address, NULL) &&
+                     address_is_loopback(&address);
+
+    if (!lanes)
+        turn_close(gate->turn);
+    listeners_watch(gate->listeners, (open && !lanes) || refuse);
+    if (lanes)
+        turn_open(gate->turn, gate->listeners, &address, gate->proxy);
     publisher_watch(gate->publisher,
                     gate->now->state == KEEPER_OPEN ? !open : saved_is_held(gate->now));
 }
@@ -93,6 +105,8 @@ static void apply(Gate *gate)
     const Saved *now = gate->now;
     Address address;
 
+    turn_close(gate->turn);
+    gate->apart = FALSE;
     relay_await_end(gate->relay, now->state == KEEPER_DRAIN);
     set_timer(gate->deadline, now->deadline);
     set_timer(gate->drain_end, now->drain_end);
@@ -203,6 +217,8 @@ static gboolean on_may_accept(gpointer data)
         state = relay_has_room(gate->relay)
                     ? dialer_ask(gate->dialer, relay_sessions(gate->relay))
                     : DIAL_WAIT;
+    if (state != DIAL_READY)
+        gate->apart = TRUE;
     if (state == DIAL_WAIT)
         settle_listeners(gate);
     return state != DIAL_WAIT;
@@ -222,6 +238,7 @@ static void serve_or_refuse(Gate *gate, int client, gboolean spoke)
     }
     relay_begin(gate->relay, client, backend, spoke);
     gate->accepted++;
+    gate->apart = FALSE;
 }
 
 static void on_accepted(int client, gpointer data)
@@ -234,6 +251,7 @@ static void on_accepted(int client, gpointer data)
          * patience with it by then. */
         dialer_drop(gate->dialer);
         relay_flush(gate->relay);
+        settle_listeners(gate);
         return;
     }
     word = gate->now->state == KEEPER_OPEN ? socket_first_word(client) : WORD_NONE;
@@ -244,6 +262,14 @@ static void on_accepted(int client, gpointer data)
         serve_or_refuse(gate, client, word == WORD_SPOKE);
     }
     publisher_soon(gate->publisher);
+}
+
+static void on_turn_ended(gpointer data)
+{
+    Gate *gate = data;
+
+    gate->apart = TRUE;
+    settle_listeners(gate);
 }
 
 static void on_dialed(gpointer data)
@@ -368,7 +394,9 @@ gboolean gate_drain(Gate *gate, guint64 drain_usec, guint64 deadline_usec, GErro
     next = next_state(gate, KEEPER_DRAIN);
     next->deadline = now + deadline_usec;
     next->drain_end = now + drain_usec;
-    /* Before it is asked how many there are: the end of the last one must not slip through. */
+    /* Before it is asked how many there are: neither the begin of one nor the end of the last must
+     * slip through. */
+    turn_close(gate->turn);
     relay_await_end(gate->relay, TRUE);
     if (count_sessions(gate) == 0) {
         next->state = KEEPER_HOLD;
@@ -438,6 +466,7 @@ gboolean gate_adopt(Gate *gate, GArray *sockets, int pidfd, GError **error)
     else if (guest && store_adopted(pidfd, sockets, error)) {
         g_message("Server %s: adopted from process %u, which serves its clients until it ends",
                   gate->server, guest_pid(guest));
+        turn_close(gate->turn);
         gate->guest = g_steal_pointer(&guest);
         added = listeners_share(gate->listeners, sockets, error);
         apply(gate);
@@ -466,7 +495,11 @@ static guint64 published_time(Gate *gate, guint64 boottime)
 KeeperStatus *gate_status(Gate *gate)
 {
     KeeperStatus *status = g_new0(KeeperStatus, 1);
+    const TurnCounts counts = turn_counts(gate->turn);
 
+    gate->accepted += counts.accepted;
+    gate->refused += counts.refused;
+    gate->gave_up += counts.gave_up;
     *status = (KeeperStatus){
         .state = gate->now->state,
         .backend = g_strdup(gate->now->backend),
@@ -541,7 +574,11 @@ static gboolean make_parts(Gate *gate, sd_event *event, const GateOptions *optio
     gboolean guest = options->guest >= 0;
     int r;
 
-    gate->relay = relay_new(event, options->descriptors, on_sessions_ended, gate, error);
+    gate->turn = turn_new(event, on_turn_ended, gate, error);
+    if (!gate->turn)
+        return FALSE;
+    gate->relay =
+        relay_new(event, options->descriptors, gate->turn, on_sessions_ended, gate, error);
     if (!gate->relay)
         return FALSE;
     gate->dialer = dialer_new(event, options->wait_usec, on_dialed, gate, error);
@@ -624,6 +661,8 @@ void gate_free(Gate *gate)
     } else if (gate->now) {
         saved_remove(gate->server);
     }
+    if (gate->turn)
+        turn_close(gate->turn);
     sd_event_source_disable_unref(gate->deadline);
     sd_event_source_disable_unref(gate->drain_end);
     sd_event_source_disable_unref(gate->recount);
@@ -631,6 +670,7 @@ void gate_free(Gate *gate)
     g_clear_pointer(&gate->listeners, listeners_free);
     g_clear_pointer(&gate->dialer, dialer_free);
     g_clear_pointer(&gate->relay, relay_free);
+    g_clear_pointer(&gate->turn, turn_free);
     g_clear_pointer(&gate->publisher, publisher_free);
     g_clear_pointer(&gate->silence, silence_free);
     g_clear_pointer(&gate->census, census_free);

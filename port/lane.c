@@ -39,6 +39,7 @@ struct Lane {
     GSList *dead;
     Pipes pipes;
     gboolean ended;
+    gboolean clients; /* the batch at hand told of some */
 };
 
 typedef enum { END_CLOSE, END_RESET, END_CUT } End;
@@ -132,6 +133,10 @@ static void take_event(Lane *lane, const struct epoll_event *event)
 {
     Side *side = event->data.ptr;
 
+    if (event->data.ptr == lane) {
+        lane->clients = TRUE;
+        return;
+    }
     if (!side || side->session->dead) /* the bell has no side */
         return;
     if (event->events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
@@ -224,6 +229,14 @@ static void run_batch(Lane *lane, const struct epoll_event *events, int count)
     }
 }
 
+/* Last of a round: who is being served comes before who waits. */
+static void take_clients(Lane *lane)
+{
+    if (lane->clients)
+        lane->shared->clients(lane->shared->data, lane);
+    lane->clients = FALSE;
+}
+
 static void finish_round(Lane *lane)
 {
     g_slist_free_full(g_steal_pointer(&lane->dead), g_free);
@@ -245,6 +258,7 @@ static gpointer lane_run(gpointer data)
         /* Without the mutex: at worst somebody rings once too often. */
         g_atomic_int_set(&lane->awake, TRUE);
         run_batch(lane, events, count);
+        take_clients(lane);
         finish_round(lane);
     }
     cut_all(lane);
@@ -313,6 +327,14 @@ void lane_free(Lane *lane)
     pthread_cond_destroy(&lane->answered);
     pthread_mutex_destroy(&lane->mutex);
     g_free(lane);
+}
+
+void lane_listen(Lane *lane, int fd, gboolean on)
+{
+    struct epoll_event event = { .events = EPOLLIN | EPOLLEXCLUSIVE, .data.ptr = lane };
+
+    if (epoll_ctl(lane->epoll, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, fd, &event) < 0)
+        g_warning("Cannot watch the listening socket: %s", g_strerror(errno));
 }
 
 guint lane_load(const Lane *lane)

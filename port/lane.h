@@ -13,8 +13,10 @@ typedef struct Lane Lane;
 /* What the lanes of a relay have in common. */
 typedef struct {
     Budget budget;
-    gint sessions;                /* atomic */
-    void (*ended)(gpointer data); /* sessions ended or pipes were given back; from any lane */
+    gint sessions; /* atomic */
+    /* From any lane: */
+    void (*ended)(gpointer data);               /* sessions ended or pipes were given back */
+    void (*clients)(gpointer data, Lane *lane); /* there are some at a socket of lane_listen() */
     gpointer data;
 } LaneShared;
 
@@ -22,6 +24,10 @@ Lane *lane_new(LaneShared *shared, GError **error);
 /* Cuts what is there and ends the thread. */
 void lane_free(Lane *lane);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Lane, lane_free)
+
+/* Whether this lane is told of clients at FD; of several that are to be, one is that has nothing
+ * else to do. From any thread. */
+void lane_listen(Lane *lane, int fd, gboolean on);
 
 /* How many sessions it has; for a fair distribution. */
 guint lane_load(const Lane *lane);

@@ -102,24 +102,18 @@ static void tune(int fd)
     socket_keep_alive(fd);
 }
 
-/* FALSE: no more for now. */
-static gboolean accept_one(Listeners *listeners, Listener *listener)
+static Accepted accept_at(Listener *listener, int *ret_fd)
 {
-    int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    int problem = errno;
-
-    if (fd >= 0 && listener->unlike > 0) {
-        tune(fd);
+    *ret_fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (*ret_fd >= 0 && listener->unlike > 0) {
+        tune(*ret_fd);
         listener->unlike--;
     }
-    listeners->calls.accepted(fd, listeners->data);
-    if (fd >= 0) {
-        listeners->told = FALSE;
-        return TRUE;
-    }
-    switch (problem) {
+    if (*ret_fd >= 0)
+        return ACCEPTED_CLIENT;
+    switch (errno) {
     case EAGAIN:
-        return FALSE;
+        return ACCEPTED_NOBODY;
     case EINTR: /* and what else concerns only the one client (see accept(2)) */
     case ECONNABORTED:
     case EPROTO:
@@ -131,11 +125,25 @@ static gboolean accept_one(Listeners *listeners, Listener *listener)
     case ENONET:
     case ENOPROTOOPT:
     case EOPNOTSUPP:
-        return TRUE;
+        return ACCEPTED_GONE;
     default:
-        pause_accepting(listeners, problem);
-        return FALSE;
+        return ACCEPTED_FAILED;
     }
+}
+
+/* FALSE: no more for now. */
+static gboolean accept_one(Listeners *listeners, Listener *listener)
+{
+    int fd;
+    Accepted accepted = accept_at(listener, &fd);
+    int problem = errno;
+
+    listeners->calls.accepted(fd, listeners->data);
+    if (accepted == ACCEPTED_CLIENT)
+        listeners->told = FALSE;
+    else if (accepted == ACCEPTED_FAILED)
+        pause_accepting(listeners, problem);
+    return accepted == ACCEPTED_CLIENT || accepted == ACCEPTED_GONE;
 }
 
 static int on_client(sd_event_source *source, int fd, uint32_t events, void *data)
@@ -287,6 +295,21 @@ void listeners_restore(Listeners *listeners)
         tune(listener->fd);
         listener->unlike = queue_of(listener->fd);
     }
+}
+
+guint listeners_count(const Listeners *listeners)
+{
+    return listeners->all->len;
+}
+
+guint listeners_waiting(const Listeners *listeners, guint listener)
+{
+    return queue_of(listener_at(listeners, listener)->fd);
+}
+
+Accepted listeners_accept(Listeners *listeners, guint listener, int *ret_fd)
+{
+    return accept_at(listener_at(listeners, listener), ret_fd);
 }
 
 guint listeners_held(const Listeners *listeners)

@@ -47,6 +47,17 @@ GArray *listeners_sockets(const Listeners *listeners);
 /* Makes them the keeper's own again: a server that had them may have changed their options. */
 void listeners_restore(Listeners *listeners);
 
+/* One at a time, for whoever accepts without the watch. */
+guint listeners_count(const Listeners *listeners);
+guint listeners_waiting(const Listeners *listeners, guint listener);
+typedef enum {
+    ACCEPTED_CLIENT, /* *ret_fd, as in ListenersCalls */
+    ACCEPTED_NOBODY, /* none is there */
+    ACCEPTED_GONE,   /* it went before it was taken */
+    ACCEPTED_FAILED, /* with errno: the system is out of something */
+} Accepted;
+Accepted listeners_accept(Listeners *listeners, guint listener, int *ret_fd);
+
 /* Clients in the queues, and how many these take. */
 guint listeners_held(const Listeners *listeners);
 guint listeners_limit(const Listeners *listeners);

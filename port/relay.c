@@ -14,8 +14,12 @@
 /* Between two calls of RelayEnded that nobody waits for. */
 #define ENDED_USEC (100 * USEC_PER_MSEC)
 
+/* By how many sessions a lane may be ahead of another before that one gets what it takes. */
+#define AHEAD 8
+
 struct Relay {
     LaneShared shared;
+    Turn *turn;
     GPtrArray *lanes;
     Lane *chosen; /* gets the sessions of this batch; NULL: none yet */
     int ended_fd; /* eventfd: the lanes ring */
@@ -61,6 +65,71 @@ static int on_ended(sd_event_source *source, int fd, uint32_t events, void *data
     return 0;
 }
 
+/* A lane that takes clients. */
+typedef struct {
+    Relay *relay;
+    Lane *lane;
+    Lane *chosen; /* gets them */
+} Taking;
+
+static gboolean taking_has_room(gpointer data)
+{
+    const Budget *budget = &((Taking *)data)->relay->shared.budget;
+
+    return g_atomic_int_get(&budget->used) + 2 <= g_atomic_int_get(&budget->limit);
+}
+
+static guint taking_sessions(gpointer data)
+{
+    return relay_sessions(((Taking *)data)->relay);
+}
+
+static void begin_in(Relay *relay, Lane *lane, int client, int backend, gboolean client_spoke)
+{
+    g_atomic_int_add(&relay->shared.budget.used, 2);
+    g_atomic_int_add(&relay->shared.sessions, 1);
+    lane_begin(lane, client, backend, client_spoke);
+}
+
+static void taking_begin(int client, int backend, gboolean spoke, gpointer data)
+{
+    Taking *taking = data;
+
+    begin_in(taking->relay, taking->chosen, client, backend, spoke);
+}
+
+static Lane *choose_lane(Relay *relay)
+{
+    Lane *best = relay->lanes->pdata[0];
+
+    for (guint i = 1; i < relay->lanes->len; i++)
+        if (lane_load(relay->lanes->pdata[i]) < lane_load(best))
+            best = relay->lanes->pdata[i];
+    return best;
+}
+
+/* In a lane. */
+static void on_clients(gpointer data, Lane *lane)
+{
+    static const TurnCalls calls = { taking_has_room, taking_sessions, taking_begin };
+    Relay *relay = data;
+    Taking taking = { relay, lane, choose_lane(relay) };
+
+    /* The lane has seen them because it had nothing else to do, which says nothing of how many
+     * sessions rest there. */
+    if (lane_load(lane) <= lane_load(taking.chosen) + AHEAD)
+        taking.chosen = lane;
+    turn_take(relay->turn, &calls, &taking);
+    if (taking.chosen != lane)
+        lane_wake(taking.chosen);
+    ring(relay);
+}
+
+static void watch_clients(gpointer lane, int fd, gboolean on)
+{
+    lane_listen(lane, fd, on);
+}
+
 static gboolean make_lanes(Relay *relay, GError **error)
 {
     guint count = CLAMP(g_get_num_processors(), 1, LANES_LIMIT);
@@ -71,18 +140,21 @@ static gboolean make_lanes(Relay *relay, GError **error)
         if (!lane)
             return FALSE;
         g_ptr_array_add(relay->lanes, lane);
+        turn_add_watcher(relay->turn, watch_clients, lane);
     }
     return TRUE;
 }
 
-Relay *relay_new(sd_event *event, guint descriptors, RelayEnded ended, gpointer data,
+Relay *relay_new(sd_event *event, guint descriptors, Turn *turn, RelayEnded ended, gpointer data,
                  GError **error)
 {
     g_autoptr(Relay) relay = g_new0(Relay, 1);
     int r;
 
     relay->shared.budget.limit = MIN(descriptors, (guint)G_MAXINT / 2);
+    relay->turn = turn;
     relay->shared.ended = ring;
+    relay->shared.clients = on_clients;
     relay->shared.data = relay;
     relay->ended = ended;
     relay->data = data;
@@ -131,24 +203,12 @@ gboolean relay_has_room(Relay *relay)
     return room;
 }
 
-static Lane *choose_lane(Relay *relay)
-{
-    Lane *best = relay->lanes->pdata[0];
-
-    for (guint i = 1; i < relay->lanes->len; i++)
-        if (lane_load(relay->lanes->pdata[i]) < lane_load(best))
-            best = relay->lanes->pdata[i];
-    return best;
-}
-
 void relay_begin(Relay *relay, int client, int backend, gboolean client_spoke)
 {
     /* One lane for a batch: to wake it costs more than its sessions' hand-over. */
     if (!relay->chosen)
         relay->chosen = choose_lane(relay);
-    g_atomic_int_add(&relay->shared.budget.used, 2);
-    g_atomic_int_add(&relay->shared.sessions, 1);
-    lane_begin(relay->chosen, client, backend, client_spoke);
+    begin_in(relay, relay->chosen, client, backend, client_spoke);
 }
 
 void relay_flush(Relay *relay)

@@ -6,19 +6,18 @@
  */
 #pragma once
 
-#include <glib.h>
-#include <systemd/sd-event.h>
+#include "port/turn.h"
 
 typedef struct Relay Relay;
 
-/* Called in the event loop some time after sessions have ended by themselves: at once when it was
- * awaited or when relay_has_room() said no, else at most ten times a second. May not free the
- * relay.
- */
+/* Called in the event loop some time after sessions have begun or ended by themselves: at once when
+ * it was awaited or when relay_has_room() said no, else at most ten times a second. May not free
+ * the relay. */
 typedef void (*RelayEnded)(gpointer data);
 
-/* DESCRIPTORS: how many the sessions and their pipes may use together. */
-Relay *relay_new(sd_event *event, guint descriptors, RelayEnded ended, gpointer data,
+/* DESCRIPTORS: how many the sessions and their pipes may use together. TURN: by which the lanes
+ * take clients themselves. */
+Relay *relay_new(sd_event *event, guint descriptors, Turn *turn, RelayEnded ended, gpointer data,
                  GError **error);
 void relay_free(Relay *relay); /* cuts what is there */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Relay, relay_free)

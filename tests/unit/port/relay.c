@@ -254,42 +254,6 @@ static void a_stalled_session_does_not_stop_others(void)
     session_close(&session);
 }
 
-/* Echoes on everything that comes until the listener is told to end. */
-static gpointer echo(gpointer data)
-{
-    int backend = GPOINTER_TO_INT(data);
-    g_autoptr(GArray) polls = g_array_new(FALSE, TRUE, sizeof(struct pollfd));
-    struct pollfd first = { .fd = backend, .events = POLLIN };
-
-    g_array_append_val(polls, first);
-    for (;;) {
-        poll((struct pollfd *)polls->data, polls->len, -1);
-        for (guint i = polls->len; i-- > 1;) {
-            struct pollfd *at = &g_array_index(polls, struct pollfd, i);
-            char block[4096];
-            ssize_t count;
-
-            if (at->revents == 0)
-                continue;
-            count = recv(at->fd, block, sizeof block, 0);
-            if (count > 0 && send(at->fd, block, count, MSG_NOSIGNAL) == count)
-                continue;
-            close(at->fd);
-            g_array_remove_index_fast(polls, i);
-        }
-        if (g_array_index(polls, struct pollfd, 0).revents) {
-            struct pollfd more = { .fd = accept(backend, NULL, NULL), .events = POLLIN };
-
-            if (more.fd < 0)
-                break;
-            g_array_append_val(polls, more);
-        }
-    }
-    for (guint i = 1; i < polls->len; i++)
-        close(g_array_index(polls, struct pollfd, i).fd);
-    return NULL;
-}
-
 static void talk(int *clients, guint n_clients, guint round)
 {
     for (guint i = 0; i < n_clients; i++) {
@@ -309,7 +273,7 @@ static void two_hundred_sessions_do_not_mix(void)
     g_autoptr(Rig) rig = rig_new();
     g_autofree char *name = NULL;
     int backend = backend_new(&name), clients[200];
-    GThread *echoing = g_thread_new("echo", echo, GINT_TO_POINTER(backend));
+    GThread *echoing = backend_echo(backend);
     g_autoptr(KeeperStatus) status = NULL;
 
     rig_start(rig, &(RigOptions){ .backend = name });
@@ -322,9 +286,7 @@ static void two_hundred_sessions_do_not_mix(void)
     for (guint i = 0; i < G_N_ELEMENTS(clients); i++)
         close(clients[i]);
     rig_wait_sessions(0);
-    shutdown(backend, SHUT_RDWR);
-    g_thread_join(echoing);
-    close(backend);
+    backend_end(backend, echoing);
 }
 
 static void short_of_descriptors_clients_wait_their_turn(void)
@@ -332,7 +294,7 @@ static void short_of_descriptors_clients_wait_their_turn(void)
     g_autoptr(Rig) rig = rig_new();
     g_autofree char *name = NULL;
     int backend = backend_new(&name), clients[60];
-    GThread *echoing = g_thread_new("echo", echo, GINT_TO_POINTER(backend));
+    GThread *echoing = backend_echo(backend);
     g_autoptr(KeeperStatus) full = NULL;
     g_autoptr(KeeperStatus) end = NULL;
     gint64 limit = g_get_monotonic_time() + (gint64)WAIT_USEC;
@@ -363,9 +325,7 @@ static void short_of_descriptors_clients_wait_their_turn(void)
     end = rig_say("status");
     g_assert_cmpuint(end->accepted, ==, G_N_ELEMENTS(clients));
     g_assert_cmpuint(end->refused, ==, 0);
-    shutdown(backend, SHUT_RDWR);
-    g_thread_join(echoing);
-    close(backend);
+    backend_end(backend, echoing);
 }
 
 /* Not even one: neither clients nor orders can be accepted, until there are some again. */

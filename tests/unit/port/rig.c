@@ -292,6 +292,53 @@ int backend_accept(int backend)
     return fd;
 }
 
+static gpointer echo(gpointer data)
+{
+    int backend = GPOINTER_TO_INT(data);
+    g_autoptr(GArray) polls = g_array_new(FALSE, TRUE, sizeof(struct pollfd));
+    struct pollfd first = { .fd = backend, .events = POLLIN };
+
+    g_array_append_val(polls, first);
+    for (;;) {
+        poll((struct pollfd *)polls->data, polls->len, -1);
+        for (guint i = polls->len; i-- > 1;) {
+            struct pollfd *at = &g_array_index(polls, struct pollfd, i);
+            char block[4096];
+            ssize_t count;
+
+            if (at->revents == 0)
+                continue;
+            count = recv(at->fd, block, sizeof block, 0);
+            if (count > 0 && send(at->fd, block, count, MSG_NOSIGNAL) == count)
+                continue;
+            close(at->fd);
+            g_array_remove_index_fast(polls, i);
+        }
+        if (g_array_index(polls, struct pollfd, 0).revents) {
+            struct pollfd more = { .fd = accept(backend, NULL, NULL), .events = POLLIN };
+
+            if (more.fd < 0)
+                break;
+            g_array_append_val(polls, more);
+        }
+    }
+    for (guint i = 1; i < polls->len; i++)
+        close(g_array_index(polls, struct pollfd, i).fd);
+    return NULL;
+}
+
+GThread *backend_echo(int backend)
+{
+    return g_thread_new("echo", echo, GINT_TO_POINTER(backend));
+}
+
+void backend_end(int backend, GThread *echoing)
+{
+    shutdown(backend, SHUT_RDWR);
+    g_thread_join(echoing);
+    close(backend);
+}
+
 void close_hard(int fd)
 {
     struct linger hard = { .l_onoff = 1 };

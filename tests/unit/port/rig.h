@@ -59,6 +59,8 @@ int rig_connect(const Rig *rig);
 int backend_new(char **ret_name);  /* listens; the name is ADDRESS:PORT */
 int backend_deaf(char **ret_name); /* has the port, but does not listen yet */
 int backend_accept(int backend);
+GThread *backend_echo(int backend); /* echoes on everything that comes, until the end */
+void backend_end(int backend, GThread *echoing);
 
 void close_hard(int fd); /* so that the other side sees a reset */
 void put(int fd, const char *text);
