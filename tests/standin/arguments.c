@@ -103,11 +103,20 @@ char *arguments_database(Arguments *arguments, const char *usage, int failure)
     return g_ptr_array_steal_index(arguments->words, 0);
 }
 
-void print_failure(const GError *error)
+const char *usage_of(const Instance *instance, const Usage *rows)
 {
+    while (rows->until != 0 && instance->family->id > rows->until)
+        rows++;
+    return rows->text;
+}
+
+void print_failure(const Instance *instance, const GError *error)
+{
+    g_autofree char *driver = wording(instance->family->driver, "release", instance->release, NULL);
+
     if (error->domain == TT_FAILURE && error->code == TT_NO_DSN)
         fprintf(stderr, "*** [TimesTen][ODBC Driver Manager] IM002: %s\n", error->message);
     else
-        fprintf(stderr, "*** [TimesTen][TimesTen ODBC Driver][TimesTen]TT%04d: %s\n",
-                failure_number(error), error->message);
+        fprintf(stderr, "*** [TimesTen][%s][TimesTen]TT%04d: %s\n", driver, failure_number(error),
+                error->message);
 }

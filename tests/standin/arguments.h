@@ -30,5 +30,12 @@ const char *arguments_value(const Arguments *arguments, const char *name); /* NU
 char *arguments_database(Arguments *arguments, const char *usage, int failure);
 G_NORETURN void arguments_usage(const char *usage, int failure);
 
-/* Prints an error as the utilities do. */
-void print_failure(const GError *error);
+/* Prints an error as the utilities of the instance do. */
+void print_failure(const Instance *instance, const GError *error);
+
+/* A usage text by release; the last row has an UNTIL of 0 and holds for all later ones. */
+typedef struct {
+    FamilyId until;
+    const char *text;
+} Usage;
+const char *usage_of(const Instance *instance, const Usage *rows);

@@ -349,14 +349,14 @@ static const struct {
     FamilyId since;
     gboolean everywhere; /* also where there is no replication */
 } procedures[] = {
-    { "ttRepStart", call_start, FAMILY_60 },
-    { "ttRepStop", call_stop, FAMILY_60 },
-    { "ttRepPolicySet", call_policy, FAMILY_60 },
-    { "ttRepSubscriberWait", call_wait, FAMILY_60 },
-    { "ttRepSubscriberStateSet", call_state_set, FAMILY_60 },
-    { "ttReplicationStatus", call_status, FAMILY_60 },
-    { "ttBookmark", call_bookmark, FAMILY_60, TRUE },
-    { "ttLogHolds", call_log_holds, FAMILY_60, TRUE },
+    { "ttRepStart", call_start, FAMILY_51 },
+    { "ttRepStop", call_stop, FAMILY_51 },
+    { "ttRepPolicySet", call_policy, FAMILY_51 },
+    { "ttRepSubscriberWait", call_wait, FAMILY_51 },
+    { "ttRepSubscriberStateSet", call_state_set, FAMILY_51 },
+    { "ttReplicationStatus", call_status, FAMILY_51 },
+    { "ttBookmark", call_bookmark, FAMILY_51, TRUE },
+    { "ttLogHolds", call_log_holds, FAMILY_51, TRUE },
     { "ttRepStateGet", call_role_get, FAMILY_70 },
     { "ttRepStateSet", call_role_set, FAMILY_70 },
     { "ttRepStateSave", call_role_save, FAMILY_70 },

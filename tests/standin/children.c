@@ -25,7 +25,7 @@ static G_NORETURN void become(const char *path, char **argv, pid_t parent, int i
 
 gboolean child_start(Daemon *daemon, Child *child, char **argv, gboolean wired)
 {
-    g_autofree char *path = g_build_filename(daemon->instance->home, "bin", argv[0], NULL);
+    g_autofree char *path = g_build_filename(daemon->instance->programs, argv[0], NULL);
     int pair[2] = { -1, -1 };
     pid_t parent = getpid();
     pid_t pid;

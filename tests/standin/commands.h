@@ -7,6 +7,7 @@ int timestenrepd_main(int argc, char **argv);
 int ttcserver_main(int argc, char **argv);
 int ttwebserver_main(int argc, char **argv);
 int ttadmin_main(int argc, char **argv);
+int ttadoptstores_main(int argc, char **argv);
 int ttbackup_main(int argc, char **argv);
 int ttdaemonadmin_main(int argc, char **argv);
 int ttdestroy_main(int argc, char **argv);

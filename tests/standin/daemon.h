@@ -35,9 +35,10 @@ struct Client {
 /* The TimesTen Server or the web server. */
 typedef struct {
     const char *program;
-    const char *option; /* its port in the option file */
+    OptionId option; /* its port in the option file */
     Child child;
     guint16 port;       /* as started */
+    pid_t ended;        /* the last one that ended */
     Client *registered; /* its link, once it listens */
     GPtrArray *waiting; /* clients that wait for its end */
     gboolean restart;   /* start again at its end */
@@ -70,9 +71,10 @@ gboolean child_start(Daemon *daemon, Child *child, char **argv, gboolean wired);
 void child_forget(Child *child);
 
 /* services.c */
-void service_init(Service *service, const char *program, const char *option);
+void service_init(Service *service, const char *program, OptionId option);
 void service_start(Daemon *daemon, Service *service); /* port from the option file; none: nothing */
 void service_stop(Daemon *daemon, Service *service, gboolean force);
+void service_answer(Client *client, const Service *service); /* ok, with its pid and port */
 
 /* catalog.c */
 void catalog_load(Daemon *daemon);           /* reads the catalog and loads what policies say */

@@ -66,8 +66,7 @@ static char *system_ini(const Instance *instance)
 {
     const char *override = g_getenv("SYSODBCINI");
 
-    return override && *override ? g_strdup(override)
-                                 : g_build_filename(instance->daemon_home, "sys.odbc.ini", NULL);
+    return override && *override ? g_strdup(override) : g_strdup(instance->odbc_path);
 }
 
 static char *user_ini(void)

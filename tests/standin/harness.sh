@@ -1,5 +1,5 @@
-# What the scripts of scenarios share: two instances, 6.0 and 7.0, in a directory that goes away, on ports that nobody
-# else has (ten of them, from $spare on), and words to say what must hold. STANDIN_BUILD has the programs.
+# What the scripts of scenarios share: two instances, 6.0 and 7.0, or others, in a directory that goes away, on ports that
+# nobody else has (ten of them, from $spare on), and words to say what must hold. STANDIN_BUILD has the programs.
 set -u
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 export STANDIN_BUILD=${STANDIN_BUILD:-$here/../../build/tests/standin}
@@ -8,7 +8,7 @@ pids=()
 
 fail() {
     echo "FAILED: $*" >&2
-    for log in "$top"/tt*/info/tterrors.log; do
+    for log in "$top"/tt*/info/tterrors.log "$top"/tt*/diag/tterrors.log; do
         [ ! -s "$log" ] || { echo "--- $log"; tail -20 "$log"; } >&2
     done
     exit 1
@@ -63,16 +63,29 @@ free_base() {
 }
 
 set_up() {
-    local base
     top=$(mktemp -d "${TMPDIR:-/tmp}/standin.XXXXXX")
     trap tear_down EXIT
-    base=$(free_base)
-    spare=$base
-    old=$top/tt60 new=$top/tt70 old_port=$((base + 2)) new_port=$((base + 6))
-    "$here/install" / "$old" 6.0.8 tt60 $base $old_port "$(id -un)" || fail "install"
-    "$here/install" / "$new" 7.0.6 tt70 $((base + 4)) $new_port "$(id -un)" || fail "install"
-    "$here/install-dsn" / "$old" sample "$top/data60/sample" || fail "install-dsn"
-    "$here/install-dsn" / "$new" sample "$top/data70/sample" || fail "install-dsn"
+    spare=$(free_base)
+    next_port=$spare
+    make_instances
+}
+
+# What every scenario of a script has; a script may have others.
+make_instances() {
+    old_port=$((spare + 2)) new_port=$((spare + 6))
+    place tt60 6.0.8 $spare $old_port && old=$home
+    place tt70 7.0.6 $((spare + 4)) $new_port && new=$home
+}
+
+# place NAME RELEASE [DAEMONPORT SERVERPORT]: an instance, whose home is $home then and whose server port $port, with the
+# DSN sample; ports are the next two of $spare unless told.
+place() {
+    local daemon=${3:-$next_port}
+    port=${4:-$((next_port + 1))} home=$top/$1
+    [ $# -gt 2 ] || next_port=$((next_port + 2))
+    "$here/install" / "$home" "$2" "$1" "$daemon" "$port" "$(id -un)" >"$top/install.out" 2>&1 ||
+        fail "install: $(cat "$top/install.out")"
+    "$here/install-dsn" / "$home" sample "$top/data${1#tt}/sample" || fail "install-dsn"
 }
 
 tear_down() {

@@ -151,7 +151,7 @@ static void handle_start_service(Client *client, const Message *message)
         client_error(client, TT_AGENT_STOPPED, "has no port configured");
     } else {
         service_start(client->daemon, service);
-        client_ok(client); /* it may still fail to listen: nobody waits for that */
+        service_answer(client, service); /* it may still fail to listen: nobody waits for that */
     }
 }
 

@@ -31,9 +31,10 @@ typedef struct {
     guint failed;
 } Restoring;
 
-static void print_number(int number, const char *format, ...) G_GNUC_PRINTF(2, 3);
+static void print_number(const Restoring *restoring, int number, const char *format, ...)
+    G_GNUC_PRINTF(3, 4);
 
-static void print_number(int number, const char *format, ...)
+static void print_number(const Restoring *restoring, int number, const char *format, ...)
 {
     g_autoptr(GError) error = NULL;
     va_list arguments;
@@ -41,13 +42,13 @@ static void print_number(int number, const char *format, ...)
     va_start(arguments, format);
     error = g_error_new_valist(TT_FAILURE, number, format, arguments);
     va_end(arguments);
-    print_failure(error);
+    print_failure(restoring->migration->instance, error);
 }
 
 static void fail_table(Restoring *restoring, int number, const char *why)
 {
     if (restoring->good)
-        print_number(number, "Table %s: %s", restoring->table, why);
+        print_number(restoring, number, "Table %s: %s", restoring->table, why);
     restoring->good = FALSE;
 }
 
@@ -195,7 +196,8 @@ static void take_scheme(Restoring *restoring, const MigrateItem *item)
 {
     const Arguments *arguments = restoring->migration->arguments;
     g_autoptr(GError) error = NULL;
-    gboolean relaxed = arguments_value(arguments, "-noRepUpgrade") != NULL;
+    gboolean relaxed = arguments_value(arguments, "-noRepUpgrade") ||
+                       arguments_value(arguments, "-relaxedUpgrade");
     gboolean done;
 
     migration_say(restoring->migration, "\nRestoring replication scheme %s", item->name);
@@ -205,7 +207,7 @@ static void take_scheme(Restoring *restoring, const MigrateItem *item)
            (!relaxed || store_set(restoring->database, "relaxed", "1", &error));
     transact(restoring, done ? "COMMIT" : "ROLLBACK");
     if (!done)
-        print_failure(error);
+        print_failure(restoring->migration->instance, error);
     migration_say(restoring->migration, done ? "Replication scheme successfully restored."
                                              : "Replication scheme not restored.");
     restoring->restored += done;
@@ -252,7 +254,8 @@ static int restore_all(Restoring *restoring)
         return MIGRATE_INTERRUPTED;
     if (item->kind == MIGRATE_DAMAGED) {
         transact(restoring, "ROLLBACK");
-        print_number(TT_FILE, "File %s is damaged or unfinished", restoring->migration->file);
+        print_number(restoring, TT_FILE, "File %s is damaged or unfinished",
+                     restoring->migration->file);
         return restoring->restored > 0 ? MIGRATE_SOME : MIGRATE_FATAL;
     }
     return restoring->failed > 0 ? MIGRATE_SOME : MIGRATE_ALL;
@@ -281,12 +284,12 @@ int migration_restore(Migration *migration, const Target *target)
     Restoring restoring = { .migration = migration, .reader = reader };
     int status;
 
-    if (reader && version_compare_major(&version, &migration->instance->version) > 0)
+    if (reader && !version_reads_file(&migration->instance->version, &version))
         failure_set(&error, TT_FILE, "File %s was written by a newer release", migration->file);
     else if (reader)
         session = session_open(migration->instance, target, &kind, &error);
     if (!session || !store_set(session_database(session), "restoring", "1", &error)) {
-        print_failure(error);
+        print_failure(migration->instance, error);
         return MIGRATE_FATAL;
     }
     if (fault_get("at"))
@@ -300,7 +303,7 @@ int migration_restore(Migration *migration, const Target *target)
     status = restore_all(&restoring);
     if (status != MIGRATE_INTERRUPTED &&
         !store_set(restoring.database, "restoring", NULL, &error)) {
-        print_failure(error);
+        print_failure(migration->instance, error);
         status = MIGRATE_FATAL;
     }
     sqlite3_finalize(restoring.insert);

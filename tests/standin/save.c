@@ -139,7 +139,7 @@ static void save_table(Saving *saving, const char *table, gboolean last)
         g_autoptr(GError) error = NULL;
 
         failure_set(&error, TT_ENGINE, "Cannot read table %s", table);
-        print_failure(error);
+        print_failure(saving->migration->instance, error);
         migration_say(saving->migration, "Table not saved.");
         saving->failed++;
         return;
@@ -196,7 +196,7 @@ int migration_save(Migration *migration, Session *session, gboolean append)
     g_auto(GStrv) tables = NULL;
 
     if (!writer || !store_execute(saving.database, "BEGIN", &error)) {
-        print_failure(error);
+        print_failure(migration->instance, error);
         return MIGRATE_FATAL;
     }
     tables = list_tables(&saving);
@@ -208,7 +208,7 @@ int migration_save(Migration *migration, Session *session, gboolean append)
     if (migration_interrupted())
         return MIGRATE_INTERRUPTED;
     if (!migrate_writer_finish(writer, &error)) {
-        print_failure(error);
+        print_failure(migration->instance, error);
         return MIGRATE_FATAL;
     }
     if (fault_get("corrupt") || fault_get("truncate"))
@@ -224,7 +224,7 @@ int migration_list(Migration *migration, gboolean long_list, gboolean describe)
     const MigrateItem *item;
 
     if (!reader) {
-        print_failure(error);
+        print_failure(migration->instance, error);
         return MIGRATE_FATAL;
     }
     while ((item = migrate_reader_next(reader))->kind < MIGRATE_FINISH) {

@@ -10,11 +10,21 @@
 #include "daemon.h"
 #include "fault.h"
 
-void service_init(Service *service, const char *program, const char *option)
+void service_init(Service *service, const char *program, OptionId option)
 {
     service->program = program;
     service->option = option;
     service->waiting = g_ptr_array_new();
+}
+
+void service_answer(Client *client, const Service *service)
+{
+    g_autofree char *pid =
+        g_strdup_printf("%d", (int)(service->child.pid ? service->child.pid : service->ended));
+    g_autofree char *port = g_strdup_printf("%u", service->port);
+    g_autofree char *line = message_line("ok", "pid", pid, "port", port, NULL);
+
+    wire_send(client->wire, line);
 }
 
 typedef struct {
@@ -34,9 +44,11 @@ static void on_exit_of(GPid pid, int status, gpointer data)
     service->registered = NULL;
     if (service->restart && !watch->daemon->stopping)
         service_start(watch->daemon, service);
+    else
+        service->ended = pid;
     service->restart = FALSE;
     while (service->waiting->len > 0)
-        client_ok(g_ptr_array_steal_index(service->waiting, 0));
+        service_answer(g_ptr_array_steal_index(service->waiting, 0), service);
     daemon_stop_further(watch->daemon);
 }
 

@@ -279,9 +279,9 @@ static const struct {
     gboolean (*call)(Session *, char **, SessionRow, gpointer, GError **);
     FamilyId since;
 } procedures[] = {
-    { "ttCkpt", call_checkpoint, FAMILY_60 },
-    { "ttCkptBlocking", call_checkpoint, FAMILY_60 },
-    { "ttRamPolicySet", call_policy, FAMILY_60 },
+    { "ttCkpt", call_checkpoint, FAMILY_51 },
+    { "ttCkptBlocking", call_checkpoint, FAMILY_51 },
+    { "ttRamPolicySet", call_policy, FAMILY_51 },
     { "ttVersion", call_version, FAMILY_70 },
 };
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -228,6 +229,24 @@ sqlite3 *store_open(const char *path, const Version *version, GError **error)
     if (!store_execute(database, "PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY;", error))
         return NULL;
     return g_steal_pointer(&database);
+}
+
+int store_lock(const char *path, GError **error)
+{
+    g_autofree char *file = file_of(path, ".ds1");
+    int lock = open(file, O_RDONLY | O_CLOEXEC);
+
+    if (lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) == 0)
+        return lock;
+    failure_set(error, TT_IN_USE, "Data store %s is in use by another instance", path);
+    if (lock >= 0)
+        close(lock);
+    return -1;
+}
+
+void store_unlock(int lock)
+{
+    close(lock);
 }
 
 char *store_release(const char *path)

@@ -18,6 +18,10 @@ void store_sync(const char *path);
  * takes any. */
 sqlite3 *store_open(const char *path, const Version *version, GError **error);
 void store_close(sqlite3 *database);
+/* A loaded store is one daemon's: the lock of whoever has it, or -1 with TT_IN_USE. It ends with
+ * store_unlock() or the process. */
+int store_lock(const char *path, GError **error);
+void store_unlock(int lock);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(sqlite3, store_close)
 
 /* Names kept with the store: "release", "restoring". store_get() is NULL where absent; g_free(). */

@@ -223,10 +223,10 @@ int timestend_main(int argc, char **argv)
     daemon->loop = g_main_loop_new(NULL, FALSE);
     daemon->clients = g_ptr_array_new();
     daemon->stores = g_ptr_array_new();
-    compat = instance_option(instance, "-insecure-backwards-compat");
+    compat = instance_option(instance, OPTION_COMPAT);
     daemon->compat = compat != NULL;
-    service_init(&daemon->server, "ttcserver", "-server");
-    service_init(&daemon->web, "ttwebserver", "-webserver");
+    service_init(&daemon->server, "ttcserver", OPTION_SERVER_PORT);
+    service_init(&daemon->web, "ttwebserver", OPTION_WEB_PORT);
     g_usleep((gulong)(tune_get(instance->home, "daemon-start-seconds", 0.1) * G_USEC_PER_SEC));
     if (fault_get("deaf")) {
         write_pid(instance);
@@ -244,7 +244,8 @@ int timestend_main(int argc, char **argv)
     catalog_load(daemon);
     agents_load(daemon);
     service_start(daemon, &daemon->server);
-    service_start(daemon, &daemon->web);
+    if (instance->family->web_server)
+        service_start(daemon, &daemon->web);
     g_main_loop_run(daemon->loop);
     return 0;
 }

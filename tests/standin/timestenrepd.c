@@ -49,10 +49,14 @@ char *agent_refuse_peer(const Agent *agent, sqlite3 *database, const char *relea
     const Instance *instance = agent->instance;
     g_autofree char *charset = store_get(database, "charset");
     g_autofree char *type = NULL;
+    const char *why;
     Version version;
 
     if (!release || !version_parse(release, &version))
         return g_strdup("the peer does not say its release");
+    why = version_refuse_peer(&instance->version, &version);
+    if (why)
+        return g_strdup_printf("release %s of the peer: %s", release, why);
     if (instance->version.part[0] < 7 || version.part[0] >= 7)
         return NULL; /* an older agent knows nothing of this rule */
     if (!agent->compat)

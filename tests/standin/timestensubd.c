@@ -72,7 +72,7 @@ int timestensubd_main(int argc, char **argv)
         failure_set(&error, TT_NO_CHECKPOINT, "No readable checkpoint files. OS error: 'Success'");
     else
         database = load(instance, order, &error);
-    if (!database) {
+    if (!database || store_lock(message_get(order, "path"), &error) < 0) {
         instance_log(instance, "Err", "cannot load %s: %d: %s", message_get(order, "path"),
                      failure_number(error), error->message);
         refuse(orders, error);

@@ -193,6 +193,6 @@ int ttadmin_main(int argc, char **argv)
         arguments_usage(usage, 1);
     if (link && administer(&administration, &error))
         return 0;
-    print_failure(error);
+    print_failure(instance, error);
     return error->code >= TT_AGENT_RUNNING && error->code <= TT_IN_USE ? error->code - 12021 : 1;
 }

@@ -175,7 +175,7 @@ static int run(char **argv, const Option *options, const char *usage,
         target->auto_create = FALSE;
     if (target && work(instance, arguments, target, &error))
         return 0;
-    print_failure(error);
+    print_failure(instance, error);
     return 1;
 }
 

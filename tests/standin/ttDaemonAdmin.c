@@ -30,8 +30,8 @@ static const Option options[] = { { "-start", 0 },
                                   { "-startserver", 0 },
                                   { "-stopserver", 0 },
                                   { "-restartserver", 0 },
-                                  { "-startwebserver", 0, .until = FAMILY_70 },
-                                  { "-stopwebserver", 0, .until = FAMILY_70 },
+                                  { "-startwebserver", 0, .since = FAMILY_60, .until = FAMILY_70 },
+                                  { "-stopwebserver", 0, .since = FAMILY_60, .until = FAMILY_70 },
                                   { "-force", 0 },
                                   { "-verbose", 0 },
                                   { NULL } };
@@ -58,9 +58,31 @@ static gboolean is_daemon(pid_t pid)
            strcmp(g_strchomp(name), "timestend") == 0;
 }
 
+static char *words(const Instance *instance, const char *text, pid_t pid, guint16 port)
+{
+    g_autofree char *number = g_strdup_printf("%d", (int)pid);
+    g_autofree char *place = g_strdup_printf("%u", port);
+
+    return wording(text, "pid", number, "port", place, "file", instance->pid_file, NULL);
+}
+
+static void say(const Instance *instance, const char *text, pid_t pid, guint16 port)
+{
+    g_autofree char *line = words(instance, text, pid, port);
+
+    puts(line);
+}
+
+static void complain(const Instance *instance, const char *text, pid_t pid)
+{
+    g_autofree char *line = words(instance, text, pid, instance->daemon_port);
+
+    fprintf(stderr, "ttDaemonAdmin: %s\n", line);
+}
+
 static gboolean spawn_daemon(const Instance *instance)
 {
-    g_autofree char *path = g_build_filename(instance->home, "bin", "timestend", NULL);
+    g_autofree char *path = g_build_filename(instance->programs, "timestend", NULL);
     int status = 1;
     pid_t pid = fork();
 
@@ -78,26 +100,23 @@ static int start(const Arguments *arguments, gboolean force)
     g_autoptr(Wire) link = link_open(instance, NULL, NULL);
 
     if (link) {
-        fprintf(stderr, "ttDaemonAdmin: TimesTen Daemon is already running (PID: %d)\n", (int)old);
+        complain(instance, instance->family->daemon_running, old);
         return 1;
     }
     if (old != 0 && !force) {
-        fprintf(
-            stderr,
-            "ttDaemonAdmin: the file %s exists (PID: %d). If the TimesTen Daemon is not running, "
-            "use -force\n",
-            instance->pid_file, (int)old);
+        complain(instance, instance->family->stale_pid, old);
         return 1;
     }
     if (!spawn_daemon(instance)) {
         fprintf(stderr, "ttDaemonAdmin: TimesTen Daemon failed to start; see %s/tterrors.log\n",
-                instance->daemon_home);
+                instance->log_home);
         return 1;
     }
     for (guint i = 0; i < START_LIMIT_SECONDS * 20; i++) {
         link = link_open(instance, NULL, NULL);
         if (link) {
-            puts(instance->family->daemon_started);
+            say(instance, instance->family->daemon_started, read_pid(instance),
+                instance->daemon_port);
             return 0;
         }
         g_usleep(G_USEC_PER_SEC / 20);
@@ -117,13 +136,13 @@ static gboolean wait_gone(pid_t pid)
 static int kill_daemon(const Instance *instance, pid_t pid)
 {
     if (!is_daemon(pid)) {
-        fprintf(stderr, "ttDaemonAdmin: TimesTen Daemon is not running\n");
+        complain(instance, instance->family->daemon_missing, pid);
         return 1;
     }
     kill(pid, SIGKILL);
     wait_gone(pid);
     unlink(instance->pid_file);
-    puts(instance->family->daemon_stopped);
+    say(instance, instance->family->daemon_stopped, pid, instance->daemon_port);
     return 0;
 }
 
@@ -137,16 +156,17 @@ static int stop(const Arguments *arguments, gboolean force)
     if (!reply && force)
         return kill_daemon(instance, pid);
     if (!reply) {
-        fprintf(stderr, "ttDaemonAdmin: %s\n",
-                is_daemon(pid) ? "TimesTen Daemon does not answer"
-                               : "TimesTen Daemon is not running");
+        complain(instance,
+                 is_daemon(pid) ? "TimesTen Daemon does not answer"
+                                : instance->family->daemon_missing,
+                 pid);
         return 1;
     }
     if (!wait_gone(pid)) {
         fprintf(stderr, "ttDaemonAdmin: TimesTen Daemon (PID: %d) does not end\n", (int)pid);
         return 1;
     }
-    puts(instance->family->daemon_stopped);
+    say(instance, instance->family->daemon_stopped, pid, instance->daemon_port);
     return 0;
 }
 
@@ -157,6 +177,7 @@ static int restart(const Arguments *arguments, gboolean force)
     return failed ? failed : start(arguments, force);
 }
 
+/* WHAT is the service as errors name it, DONE the line when it worked. */
 static int ask(const Arguments *arguments, const char *line, const char *what, const char *done)
 {
     g_autoptr(GError) error = NULL;
@@ -168,37 +189,43 @@ static int ask(const Arguments *arguments, const char *line, const char *what, c
                 error->code == TT_NO_DAEMON ? "" : " ", error->message);
         return 1;
     }
-    printf("%s %s.\n", what, done);
+    say(arguments->instance, done, (pid_t)message_number(reply, "pid"),
+        (guint16)message_number(reply, "port"));
     return 0;
 }
 
 static int start_server(const Arguments *arguments, gboolean force)
 {
-    return ask(arguments, "startservice which=server", "TimesTen Server", "started");
+    return ask(arguments, "startservice which=server", "TimesTen Server",
+               arguments->instance->family->server_started);
 }
 
 static int stop_server(const Arguments *arguments, gboolean force)
 {
+    const Family *family = arguments->instance->family;
+
     return ask(arguments,
-               force && arguments->instance->family->server_force
-                   ? "stopservice which=server force=1"
-                   : "stopservice which=server",
-               "TimesTen Server", "stopped");
+               force && family->server_force ? "stopservice which=server force=1"
+                                             : "stopservice which=server",
+               "TimesTen Server", family->server_stopped);
 }
 
 static int restart_server(const Arguments *arguments, gboolean force)
 {
-    return ask(arguments, "stopservice which=server restart=1", "TimesTen Server", "started");
+    return ask(arguments, "stopservice which=server restart=1", "TimesTen Server",
+               arguments->instance->family->server_started);
 }
 
 static int start_web(const Arguments *arguments, gboolean force)
 {
-    return ask(arguments, "startservice which=web", "TimesTen Webserver", "started");
+    return ask(arguments, "startservice which=web", "TimesTen Webserver",
+               "TimesTen Webserver started.");
 }
 
 static int stop_web(const Arguments *arguments, gboolean force)
 {
-    return ask(arguments, "stopservice which=web", "TimesTen Webserver", "stopped");
+    return ask(arguments, "stopservice which=web", "TimesTen Webserver",
+               "TimesTen Webserver stopped.");
 }
 
 static const struct {

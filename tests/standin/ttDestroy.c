@@ -81,6 +81,6 @@ int ttdestroy_main(int argc, char **argv)
     }
     if (!error)
         return 0;
-    print_failure(error);
+    print_failure(instance, error);
     return 1;
 }

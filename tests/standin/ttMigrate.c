@@ -12,16 +12,34 @@
 #include "fault.h"
 #include "migrate.h"
 
-static const char usage[] =
-    "Usage:\n"
-    "  ttMigrate {-a | -c} [-vverbosity] [-nf] [-nr] [-fixNaN]\n"
-    "            {-connStr <connection_string> | <DSN>} <dataFile> [<objectOwner.>objectName ...]\n"
-    "  ttMigrate -r [-C <ckptFreq>] [-vverbosity] [-nf] [-nr] [-fixNaN]\n"
-    "            [-noRepUpgrade | -repUpgrade] [-rename <oldOwner:newOwner>]\n"
-    "            [-cacheUid <uid> [-cachePwd <pwd>]] [-inline <rule>]\n"
-    "            {-connStr <connection_string> | <DSN>} <dataFile> [<objectOwner.>objectName ...]\n"
-    "  ttMigrate {-l | -L | -d | -D} <dataFile> [<objectOwner.>objectName ...]\n"
-    "  ttMigrate {-h | -help | -?} | {-V | -version}\n";
+#define USAGE(save, restore)                                                                       \
+    "Usage:\n"                                                                                     \
+    "  ttMigrate {-a | -c} [-vverbosity] [-nf] [-nr] [-fixNaN]" save "\n"                          \
+    "            {-connStr <connection_string> | <DSN>} <dataFile> "                               \
+    "[<objectOwner.>objectName ...]\n"                                                             \
+    "  ttMigrate -r [-C <ckptFreq>] [-vverbosity] [-nf] [-nr] [-fixNaN]\n"                         \
+    "            [-rename <oldOwner:newOwner>]\n"                                                  \
+    "            [-cacheUid <uid> [-cachePwd <pwd>]] [-inline <rule>]\n" restore                   \
+    "            {-connStr <connection_string> | <DSN>} <dataFile> "                               \
+    "[<objectOwner.>objectName ...]\n"                                                             \
+    "  ttMigrate {-l | -L | -d | -D} <dataFile> [<objectOwner.>objectName ...]\n"                  \
+    "  ttMigrate {-h | -help | -?} | {-V | -version}\n"
+#define REP_UPGRADE "            [-noRepUpgrade | -repUpgrade]\n"
+#define CONVERSIONS                                                                                \
+    "            [-noCharsetConversion] [-localhost <hostName>]\n"                                 \
+    "            [-convertTypesToOra | -convertTypesToTT]\n"
+#define RELAXED                                                                                    \
+    "            [-relaxedUpgrade | -exactUpgrade] [-numThreads <n>]\n"                            \
+    "            [-updateStats | -estimateStats <percentage>]\n"                                   \
+    "            [-autorefreshPaused] [-restorePublicPrivs]\n"
+
+static const Usage usages[] = {
+    { FAMILY_60, USAGE("", REP_UPGRADE) },
+    { FAMILY_1121, USAGE("\n            [-saveAsCharset <charset>] [-noRepUpgrade | -repUpgrade]",
+                         REP_UPGRADE CONVERSIONS) },
+    { 0, USAGE("\n            [-saveAsCharset <charset>] [-relaxedUpgrade | -exactUpgrade]",
+               RELAXED CONVERSIONS) },
+};
 
 static const Option options[] = {
     { "-a", 0 },
@@ -121,7 +139,7 @@ static int save(Migration *migration, const Target *target)
     g_autoptr(Session) session = session_open(migration->instance, target, &kind, &error);
 
     if (!session) {
-        print_failure(error);
+        print_failure(migration->instance, error);
         return MIGRATE_FATAL;
     }
     return migration_save(migration, session, arguments_value(migration->arguments, "-a") != NULL);
@@ -134,7 +152,7 @@ static int move(Migration *migration, const char *database)
     int status;
 
     if (!target) {
-        print_failure(error);
+        print_failure(migration->instance, error);
         return MIGRATE_FATAL;
     }
     status = arguments_value(migration->arguments, "-r") ? migration_restore(migration, target)
@@ -145,8 +163,9 @@ static int move(Migration *migration, const char *database)
 }
 
 /* Exactly one of the actions. */
-static const char *find_action(const Arguments *arguments)
+static const char *find_action(const Arguments *arguments, const char *usage)
 {
+    const Family *family = arguments->instance->family;
     static const char *const actions[] = { "-a", "-c", "-r", "-l", "-L", "-d", "-D" };
     const char *found = NULL;
 
@@ -157,8 +176,9 @@ static const char *find_action(const Arguments *arguments)
             arguments_usage(usage, MIGRATE_FATAL);
         found = actions[i];
     }
-    if (!found || (strcmp(found, "-r") != 0 && (arguments_value(arguments, "-noRepUpgrade") ||
-                                                arguments_value(arguments, "-repUpgrade"))))
+    if (!found || (strcmp(found, "-r") != 0 && !family->relaxed_save &&
+                   (arguments_value(arguments, "-noRepUpgrade") ||
+                    arguments_value(arguments, "-repUpgrade"))))
         arguments_usage(usage, MIGRATE_FATAL);
     return found;
 }
@@ -167,8 +187,9 @@ int ttmigrate_main(int argc, char **argv)
 {
     const struct sigaction stop = { .sa_handler = on_signal };
     g_autoptr(Instance) instance = instance_self();
+    const char *usage = usage_of(instance, usages);
     Arguments *arguments = arguments_read(instance, argv, options, usage, MIGRATE_FATAL);
-    const char *action = find_action(arguments);
+    const char *action = find_action(arguments, usage);
     gboolean listing = strchr("lLdD", action[1]) != NULL;
     g_autofree char *database =
         listing ? NULL : arguments_database(arguments, usage, MIGRATE_FATAL);

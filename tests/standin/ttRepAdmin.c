@@ -317,9 +317,9 @@ static int show_log(const Work *work)
     return 0;
 }
 
-static int fail(const GError *error)
+static int fail(const Arguments *arguments, const GError *error)
 {
-    print_failure(error);
+    print_failure(arguments->instance, error);
     return 1;
 }
 
@@ -335,7 +335,7 @@ static int change_receivers(const Work *work)
                                 arguments_value(work->arguments, "-host"), word ? &state : NULL,
                                 &error)
                ? 0
-               : fail(error);
+               : fail(work->arguments, error);
 }
 
 /* Real stores that are idle keep one waiting for up to a minute; tests can have that, too. */
@@ -354,7 +354,7 @@ static int wait_for_receivers(const Work *work)
                      arguments_value(work->arguments, "-host"), limit, &error))
         return 0;
     if (error)
-        return fail(error);
+        return fail(work->arguments, error);
     fputs("ttRepAdmin: the receivers did not catch up in time\n", stderr);
     return 1;
 }
@@ -389,7 +389,7 @@ static int run(const Work *work)
         failure_set(&error, TT_NOT_REPLICATED,
                     "This store (%s) is not involved in a replication scheme",
                     work->target->data_store);
-        return fail(error);
+        return fail(work->arguments, error);
     }
     arguments_usage(usage, 1);
 }
@@ -411,13 +411,13 @@ int ttrepadmin_main(int argc, char **argv)
     if (target && arguments_value(arguments, "-duplicate")) {
         if (!arguments_value(arguments, "-from") || !arguments_value(arguments, "-host"))
             arguments_usage(usage, 1);
-        return duplicate_run(arguments, target, &error) ? 0 : fail(error);
+        return duplicate_run(arguments, target, &error) ? 0 : fail(arguments, error);
     }
     if (target)
         target->auto_create = FALSE;
     work.session = target ? session_open(instance, target, &kind, &error) : NULL;
     if (!work.session)
-        return fail(error);
+        return fail(arguments, error);
     work.target = target;
     work.database = session_database(work.session);
     work.peers = replica_peers(work.database);

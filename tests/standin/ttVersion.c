@@ -22,8 +22,11 @@ static void print_banner(const Instance *instance)
     printf("  Instance admin: %s\n", instance->admin);
     printf("  Instance home directory: %s\n", instance->home);
     printf("  Daemon home directory: %s\n", instance->daemon_home);
-    if (instance->family->machine_version)
-        puts("  Access control disabled.");
+    for (guint i = 0; instance->family->notes[i]; i++) {
+        g_autofree char *note = wording(instance->family->notes[i], "group", instance->group, NULL);
+
+        printf("  %s\n", note);
+    }
 }
 
 typedef struct {
@@ -31,42 +34,79 @@ typedef struct {
     char *value;
 } Attribute;
 
+static void add(GArray *attributes, const char *name, char *value)
+{
+    const Attribute row = { name, value };
+
+    g_array_append_val(attributes, row);
+}
+
+/* The parts of the number have names of their own in each era (facts 3.3). */
+static void add_parts(GArray *attributes, const Instance *instance)
+{
+    static const char *const old[] = { "major", "minor", "patch", "reldot4", "reldot5" };
+    static const char *const new[] = { "major1", "major2", "patchset", "patch", "reserved" };
+    const guint *part = instance->version.part;
+
+    for (guint i = 0; i < 5; i++)
+        add(attributes, instance->family->new_attributes ? new[i] : old[i],
+            g_strdup_printf("%u", part[i]));
+    if (!instance->family->new_attributes)
+        return;
+    add(attributes, "major3", g_strdup_printf("%u", part[2]));
+    add(attributes, "portpatch", g_strdup_printf("%u", part[4]));
+}
+
+static char *short_version(const Instance *instance)
+{
+    GString *text = g_string_new(NULL);
+
+    for (guint i = 0; i < instance->family->major_parts; i++)
+        g_string_append_printf(text, "%u", instance->version.part[i]);
+    return g_string_free(text, FALSE);
+}
+
+static void add_build(GArray *attributes, const Instance *instance)
+{
+    g_autoptr(GDateTime) built = g_date_time_new_from_iso8601(instance->family->built, NULL);
+
+    add(attributes, "buildtstamp",
+        g_strdup_printf("%" G_GINT64_FORMAT, built ? g_date_time_to_unix(built) : 0));
+    add(attributes, "buildtime", g_strdup(instance->family->built));
+}
+
 static GArray *attributes_of(const Instance *instance)
 {
     const guint *part = instance->version.part;
-    g_autoptr(GDateTime) built = g_date_time_new_from_iso8601(instance->family->built, NULL);
-    char *stamp = g_strdup_printf("%" G_GINT64_FORMAT, built ? g_date_time_to_unix(built) : 0);
-    char *port = g_strdup_printf("%u", instance->daemon_port);
-    const Attribute rows[] = {
-        { "patched", g_strdup("no") },
-        { "product", g_strdup("TimesTen") },
-        { "major", g_strdup_printf("%u", part[0]) },
-        { "minor", g_strdup_printf("%u", part[1]) },
-        { "patch", g_strdup_printf("%u", part[2]) },
-        { "reldot4", g_strdup_printf("%u", part[3]) },
-        { "reldot5", g_strdup_printf("%u", part[4]) },
-        { "version", g_strdup(instance->release) },
-        { "shortversion", g_strdup_printf("%u%u", part[0], part[1]) },
-        { "numversion",
-          g_strdup_printf("%02u%02u%02u%02u%02u", part[0], part[1], part[2], part[3], part[4]) },
-        { "bits", g_strdup("64") },
-        { "os", g_strdup("Linux/x86_64") },
-        { "buildtstamp", stamp },
-        { "buildtime", g_strdup(instance->family->built) },
-        { "clientonly", g_strdup("no") },
-        { "instance", g_strdup(instance->name) },
-        { "effective_port", port },
-        { "orig_port", g_strdup(port) },
-        { "instance_admin", g_strdup(instance->admin) },
-        { "effective_insthome", g_strdup(instance->home) },
-        { "orig_insthome", g_strdup(instance->home) },
-        { "effective_daemonhome", g_strdup(instance->daemon_home) },
-        { "orig_daemonhome", g_strdup(instance->daemon_home) },
-        { "access_control", g_strdup("no") },
-    };
+    gboolean new = instance->family->new_attributes;
     GArray *attributes = g_array_new(FALSE, FALSE, sizeof(Attribute));
 
-    g_array_append_vals(attributes, rows, G_N_ELEMENTS(rows));
+    add(attributes, "patched", g_strdup("no"));
+    if (new)
+        add(attributes, "config_found", g_strdup("yes"));
+    add(attributes, "product", g_strdup("TimesTen"));
+    add_parts(attributes, instance);
+    add(attributes, "version", g_strdup(instance->release));
+    add(attributes, "shortversion", short_version(instance));
+    if (!new)
+        add(attributes, "numversion",
+            g_strdup_printf("%02u%02u%02u%02u%02u", part[0], part[1], part[2], part[3], part[4]));
+    add(attributes, "bits", g_strdup("64"));
+    add(attributes, "os", g_strdup("Linux/x86_64"));
+    add_build(attributes, instance);
+    add(attributes, "clientonly", g_strdup("no"));
+    add(attributes, "instance", g_strdup(instance->name));
+    add(attributes, "effective_port", g_strdup_printf("%u", instance->daemon_port));
+    add(attributes, "orig_port", g_strdup_printf("%u", instance->daemon_port));
+    add(attributes, "instance_admin", g_strdup(instance->admin));
+    add(attributes, "effective_insthome", g_strdup(instance->home));
+    add(attributes, "orig_insthome", g_strdup(instance->home));
+    add(attributes, "effective_daemonhome", g_strdup(instance->daemon_home));
+    add(attributes, "orig_daemonhome", g_strdup(instance->daemon_home));
+    if (instance->family->users)
+        add(attributes, "group_name", g_strdup(instance->group));
+    else
+        add(attributes, "access_control", g_strdup("no"));
     return attributes;
 }
 
