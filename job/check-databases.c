@@ -292,7 +292,7 @@ const CheckType checks_of_databases[] = {
       look_network, "upgrade" },
     { "character-set", "The character sets are equal", NEEDS_BOTH, look_character_set, "upgrade" },
     { "replication", "No database is replicated", NEEDS_FROM | NEEDS_FROM_DAEMON, look_replication,
-      "upgrade" },
+      "upgrade", "offline" },
     { "database-loadable", "Each old database can be loaded", NEEDS_FROM | NEEDS_FROM_DAEMON,
       look_loaded, "upgrade" },
     { "direct-connections", "No application is connected directly", NEEDS_FROM | NEEDS_FROM_DAEMON,

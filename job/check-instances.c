@@ -31,15 +31,17 @@ static gboolean look_release_path(Check *check, GError **error)
     const Release *from = &job->from.facts->release, *to = &job->to.facts->release;
     g_autofree char *from_text = release_format(from);
     g_autofree char *to_text = release_format(to);
-    g_autoptr(RuleAnswer) answer = rules_ask(METHOD_OFFLINE, from, to);
+    g_autoptr(RuleAnswer) answer =
+        rules_ask(job_replicates(job) ? METHOD_ONLINE : METHOD_OFFLINE, from, to);
+    const char *method = job->request->method;
 
     if (!answer->possible)
         check_found(check, SEVERITY_ERROR, job->to.config->name, "Choose another target instance",
-                    "%s cannot be upgraded to %s offline: %s (%s)", from_text, to_text,
+                    "%s cannot be upgraded to %s %s: %s (%s)", from_text, to_text, method,
                     answer->reason, answer->source);
     else
         check_found(check, SEVERITY_INFO, job->to.config->name, NULL,
-                    "%s is upgraded to %s offline", from_text, to_text);
+                    "%s is upgraded to %s %s", from_text, to_text, method);
     return TRUE;
 }
 

@@ -96,6 +96,7 @@ static gboolean look_data_loss(Check *check, GError **error)
 const CheckType checks_of_rollback[] = {
     { "previous-databases", "The previous instance still has the databases", NEEDS_TO,
       look_previous_databases, "rollback" },
-    { "data-loss", "Nothing is lost", NEEDS_BOTH, look_data_loss, "rollback" },
+    { "data-loss", "Nothing is lost", NEEDS_BOTH, look_data_loss, "rollback",
+      "offline" },
     { NULL },
 };

@@ -81,7 +81,8 @@ static gboolean run_rows(Check *check, const CheckType *row, GError **error)
         g_autoptr(GError) problem = NULL;
 
         if (!have(check, row->needs) ||
-            (row->only && !g_str_equal(row->only, check->job->request->kind)))
+            (row->only && !g_str_equal(row->only, check->job->request->kind)) ||
+            (row->method && !g_str_equal(row->method, check->job->request->method)))
             continue;
         check->id = row->id;
         if (!row->look(check, &problem)) {
@@ -102,7 +103,8 @@ static gboolean run_rows(Check *check, const CheckType *row, GError **error)
 GPtrArray *check_run(Job *job, const StepType *plan, GError **error)
 {
     const CheckType *const moving[] = { checks_of_instances, checks_of_databases,
-                                        checks_of_rollback, checks_of_host, NULL };
+                                        checks_of_rollback, checks_of_online, checks_of_host,
+                                        NULL };
     const CheckType *const cleaning[] = { checks_of_clean, NULL };
     const CheckType *const adopting[] = { checks_of_adopt, NULL };
     const CheckType *const *tables = job_moves_server(job)          ? moving

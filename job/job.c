@@ -15,7 +15,8 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-#define SETTLE_USEC (2 * USEC_PER_SEC)
+#define SETTLE_USEC        (2 * USEC_PER_SEC)
+#define ONLINE_OUTAGE_USEC (60 * USEC_PER_SEC)
 /* PID 1 re-executed, or the bus restarted: it is back within a second, on a busy host within some.
  */
 #define RECONNECTS     100
@@ -139,6 +140,9 @@ static void options_init(Job *job)
         .drain_usec = job->server->drain_usec,
         .parallel = g_get_num_processors(),
     };
+    /* What it takes away is meant to be away for a moment only. */
+    if (job_replicates(job) && !job->server->outage_limit_given)
+        job->options.outage_limit_usec = ONLINE_OUTAGE_USEC;
     if (!options)
         return;
     g_variant_lookup(options, "hold-limit-usec", "t", &job->options.hold_limit_usec);
@@ -469,6 +473,11 @@ const char *job_noted(const Job *job, const char *key)
 gboolean job_note_once(Job *job, const char *key, const char *value, GError **error)
 {
     return job_noted(job, key) || job_note(job, key, value, error);
+}
+
+gboolean job_replicates(const Job *job)
+{
+    return job_moves_server(job) && g_str_equal(job->request->method, "online");
 }
 
 gboolean job_moves_server(const Job *job)

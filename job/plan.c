@@ -18,6 +18,12 @@ static guint64 drain_time(const Job *job)
     return job->options.drain_usec;
 }
 
+/* Two changed states of a peer, one after the other. */
+static guint64 state_changes(const Job *job)
+{
+    return 2 * job->server->replication_delay_usec + 2 * USEC_PER_SEC;
+}
+
 /* Design: the life of an offline upgrade. Everything up to "commit" is undone backwards by any
  * failure; everything after goes only forward. */
 static const StepType offline[] = {
@@ -80,6 +86,84 @@ static const StepType offline_rollback[] = {
     { NULL },
 };
 
+/* The guide's second way (facts 4.4, 4.6): a copy is migrated while clients write, replication brings
+ * what they wrote meanwhile, and only the last rows are waited for. The old server is stopped first,
+ * replication is drained second, and the keeper opens to the new server third. */
+static const StepType online[] = {
+    { "check", "Check everything again, inside the job", step_check, NULL, some_seconds },
+    { "announce", "Tell applications that the change is coming", step_announce, step_announce_undo,
+      a_moment, .undone_last = TRUE },
+    { "start-new-daemon", "Start the main daemon of the new release, its server off",
+      step_start_new_daemon, step_start_new_daemon_undo, some_seconds, .undone_last = TRUE },
+    { "replicate", "Let the old databases keep what is written for the new ones", step_replicate,
+      step_replicate_undo, some_seconds, .undone_last = TRUE },
+    { "copy", "Copy each database beside the old one", step_copy, step_copy_undo,
+      step_copy_estimate, .undone_last = TRUE },
+    { "pause", "Let replication wait for the new databases", step_pause, NULL, a_moment },
+    { "export", "Save each copy with ttMigrate of the old release", step_export, step_export_undo,
+      step_export_estimate, .undone_last = TRUE },
+    { "import", "Restore each copy with ttMigrate of the new release", step_import,
+      step_import_undo, step_import_estimate, .undone_last = TRUE },
+    { "verify", "Compare saved and restored rows, query the new databases", step_verify, NULL,
+      step_verify_estimate },
+    { "destroy-copy", "Destroy the copies", step_destroy_copy, NULL, some_seconds },
+    { "join", "Let the new databases take what was written since the copy", step_join,
+      step_join_undo, state_changes, .undone_last = TRUE },
+    { "catch-up", "Wait until what is written arrives soon, both ways", step_catch_up, NULL,
+      state_changes },
+    { "start-new-server", "Start the TimesTen Server of the new release on its private port",
+      step_start_new_server, step_start_new_server_undo, some_seconds, .undone_last = TRUE },
+    { "hold", "Hold the port: from here on new connects wait", step_hold, step_hold_undo, a_moment,
+      .takes_away = TRUE, .done_by_boot = TRUE },
+    { "drain", "Let running sessions end", step_drain, NULL, drain_time, .takes_away = TRUE },
+    { "stop-old-server", "Stop the TimesTen Server of the old release", step_stop_old_server,
+      step_stop_old_server_undo, a_moment, .takes_away = TRUE },
+    { "quiesce", "Make sure that nobody is connected to the databases", step_quiesce,
+      step_quiesce_undo, a_moment, .takes_away = TRUE },
+    { "drain-replication", "Wait until the last rows are in the new databases, and marks are back",
+      step_drain_replication, NULL, a_moment, .takes_away = TRUE },
+    { "commit", "Make the new release the one that backs the server", step_commit, NULL, a_moment,
+      .takes_away = TRUE, .commits = TRUE },
+    { "resume", "Open the port: waiting clients are served by the new release", step_resume, NULL,
+      a_moment, .takes_away = TRUE, .undone_by_boot = TRUE },
+    { "retire-old", "Keep the old server from ever coming back to a port", step_retire_old, NULL,
+      a_moment },
+    { NULL },
+};
+
+/* Back while the new release still replicates to the old: nothing is lost. */
+static const StepType online_rollback[] = {
+    { "check", "Check everything again, inside the job", step_check, NULL, some_seconds },
+    { "announce", "Tell applications that the change is coming", step_announce, step_announce_undo,
+      a_moment, .undone_last = TRUE },
+    { "start-previous-daemon", "Start the main daemon of the previous release, its server off",
+      step_start_new_daemon, step_start_new_daemon_undo, some_seconds, .undone_last = TRUE },
+    { "start-agents", "Make sure that replication is at work", step_start_agents, NULL, a_moment },
+    { "catch-up", "Wait until what is written arrives soon, both ways", step_catch_up, NULL,
+      some_seconds },
+    { "start-previous-server",
+      "Start the TimesTen Server of the previous release on its private port",
+      step_start_new_server, step_start_new_server_undo, some_seconds, .undone_last = TRUE },
+    { "hold", "Hold the port: from here on new connects wait", step_hold, step_hold_undo, a_moment,
+      .takes_away = TRUE, .done_by_boot = TRUE },
+    { "drain", "Let running sessions end", step_drain, NULL, drain_time, .takes_away = TRUE },
+    { "stop-current-server", "Stop the TimesTen Server of the current release",
+      step_stop_old_server, step_stop_old_server_undo, a_moment, .takes_away = TRUE },
+    { "quiesce", "Make sure that nobody is connected to the databases", step_quiesce,
+      step_quiesce_undo, a_moment, .takes_away = TRUE },
+    { "drain-replication", "Wait until the last rows are in the previous databases",
+      step_drain_replication, NULL, a_moment, .takes_away = TRUE },
+    { "commit", "Make the previous release the one that backs the server", step_commit, NULL,
+      a_moment, .takes_away = TRUE, .commits = TRUE },
+    { "resume", "Open the port: waiting clients are served by the previous release", step_resume,
+      NULL, a_moment, .takes_away = TRUE, .undone_by_boot = TRUE },
+    { "retire-current", "Keep the newer server from ever coming back to a port", step_retire_old,
+      NULL, a_moment },
+    { "end-replication", "End the replication between the two releases", step_end_replication, NULL,
+      some_seconds },
+    { NULL },
+};
+
 /* Removes what was named. The databases are destroyed, so there is no way back from its commit, and
  * the server serves all the time. */
 static const StepType offline_clean[] = {
@@ -117,7 +201,9 @@ static const struct {
     const StepType *plan;
 } plans[] = {
     { "upgrade", "offline", offline },
+    { "upgrade", "online", online },
     { "rollback", "offline", offline_rollback },
+    { "rollback", "online", online_rollback },
     { "clean", "offline", offline_clean },
     { "adopt", "offline", adopt },
 };

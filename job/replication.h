@@ -32,3 +32,6 @@ gboolean replica_stop_agent(Job *job, const Side *side, const char *dsn, GError 
 
 /* Agent, scheme and marks of ours are gone from a side's database, whatever there was. */
 gboolean replica_end(Job *job, const Side *side, const char *dsn, GError **error);
+
+/* From which port on the agents of a job's server get theirs. */
+guint replica_first_port(const Job *job);

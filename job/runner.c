@@ -176,7 +176,8 @@ char *run_adopter(Job *job, const Side *of, char **argv, GError **error)
     return run_program_as(job, of, "root", &right, "looking at the server's port", argv, error);
 }
 
-gboolean run_helper_set(Job *job, const Side *side, GError **error, ...)
+static gboolean run_helper_list(Job *job, const Side *side, const char *verb, va_list args,
+                                GError **error)
 {
     g_autoptr(GPtrArray) argv = g_ptr_array_new();
     g_autofree char *what =
@@ -184,22 +185,41 @@ gboolean run_helper_set(Job *job, const Side *side, GError **error, ...)
     g_autofree char *release =
         side->config->release ? g_strconcat("--release=", side->config->release, NULL) : NULL;
     g_autofree char *said = NULL;
-    va_list args;
 
     g_ptr_array_add(argv, LIBEXECDIR "/instance-helper");
-    g_ptr_array_add(argv, "set");
+    g_ptr_array_add(argv, (char *)verb);
     g_ptr_array_add(argv, side->config->home);
     if (release)
         g_ptr_array_add(argv, release);
-    va_start(args, error);
     for (char *word; (word = va_arg(args, char *));)
         g_ptr_array_add(argv, word);
-    va_end(args);
     g_ptr_array_add(argv, NULL);
     said = run_program(job, side, what, (char **)argv->pdata, error);
     if (said && said[0])
         g_message("%s: %s", what, g_strchomp(said));
     return said != NULL;
+}
+
+gboolean run_helper_set(Job *job, const Side *side, GError **error, ...)
+{
+    va_list args;
+    gboolean ok;
+
+    va_start(args, error);
+    ok = run_helper_list(job, side, "set", args, error);
+    va_end(args);
+    return ok;
+}
+
+gboolean run_helper(Job *job, const Side *side, const char *verb, GError **error, ...)
+{
+    va_list args;
+    gboolean ok;
+
+    va_start(args, error);
+    ok = run_helper_list(job, side, verb, args, error);
+    va_end(args);
+    return ok;
 }
 
 /* --- utilities ----------------------------------------------------------------------------------

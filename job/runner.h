@@ -76,6 +76,10 @@ char *run_adopter(Job *job, const Side *of, char **argv, GError **error);
 /* instance-helper set HOME … as a side's administrator; the arguments end with NULL. */
 gboolean run_helper_set(Job *job, const Side *side, GError **error, ...) G_GNUC_NULL_TERMINATED;
 
+/* Any other verb of it. */
+gboolean run_helper(Job *job, const Side *side, const char *verb, GError **error,
+                    ...) G_GNUC_NULL_TERMINATED;
+
 /* Starts, stops or restarts a unit and waits for systemd's job. */
 gboolean run_unit(Job *job, UnitVerb verb, const char *unit, GError **error);
 gboolean run_enable(Job *job, const char *unit, gboolean on, GError **error); /* at boot */

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define QUIESCE_USEC   (15 * USEC_PER_SEC)
+#define LEAVE_USEC     (3 * USEC_PER_SEC)
 #define DESTROY_TRIES  20
 #define OUTPUT_LIMIT   (64 * 1024 * 1024)
 #define TABLES_A_QUERY 100 /* keeps ttIsql's command line well below the kernel's limit */
@@ -94,7 +95,8 @@ static gboolean await_no_connections(Job *job, guint64 limit_usec, GError **erro
 
 gboolean step_no_connections(Job *job, GError **error)
 {
-    return await_no_connections(job, 0, error);
+    /* What this job asked the old database last may still be on its way out. */
+    return await_no_connections(job, job_replicates(job) ? LEAVE_USEC : 0, error);
 }
 
 /* Runs one ttAdmin verb on each database that needs it, and notes it for the undo. */
@@ -140,8 +142,9 @@ gboolean step_quiesce(Job *job, GError **error)
         return FALSE;
     if (cache && !admin_each(job, UTILITY_CACHE_STOP, "cache", error))
         return FALSE;
-    /* Up to 11.2 nothing keeps a direct application out; verify and commit look once more. */
-    return !daemon || !release_era(&job->from.facts->release)->can_close ||
+    /* Up to 11.2 nothing keeps a direct application out; verify and commit look once more. What is to
+     * be drained yet must stay open. */
+    return !daemon || job_replicates(job) || !release_era(&job->from.facts->release)->can_close ||
            admin_each(job, UTILITY_CLOSE, "closed", error);
 }
 
@@ -290,6 +293,7 @@ static void runs_free(ParallelRun *runs, guint count)
 {
     for (guint i = 0; i < count; i++) {
         parallel_run_clear(&runs[i]);
+        g_free((char *)runs[i].arguments.dsn);
         g_free((char *)runs[i].arguments.file);
     }
     g_free(runs);
@@ -305,6 +309,7 @@ static gboolean migrate_each(Job *job, const char *step, Side *side, UtilityId i
 
     for (guint i = 0; i < count; i++) {
         const char *dsn = job->server->databases[i];
+        gboolean of_copy = id == UTILITY_EXPORT && job_replicates(job);
 
         runs[i] = (ParallelRun){
             .step = step,
@@ -313,7 +318,9 @@ static gboolean migrate_each(Job *job, const char *step, Side *side, UtilityId i
             .id = id,
             .state_directory = state_directory,
             .group = group,
-            .arguments = { .dsn = dsn, .file = job_export_path(job, dsn) },
+            .arguments = { .dsn = of_copy ? step_copy_dsn(job, dsn) : g_strdup(dsn),
+                           .file = job_export_path(job, dsn),
+                           .replicated = job_replicates(job) },
         };
     }
     ok = run_parallel(job, runs, count, poll, error) && note_times(job, runs, count, error);
@@ -571,5 +578,6 @@ gboolean step_verify(Job *job, GError **error)
         if (!verify_database(job, job->server->databases[i], error))
             return FALSE;
     }
-    return step_no_connections(job, error);
+    /* Clients go on with the old database of an online upgrade. */
+    return job_replicates(job) || step_no_connections(job, error);
 }

@@ -39,8 +39,22 @@ guint64 step_export_estimate(const Job *job);
 guint64 step_import_estimate(const Job *job);
 guint64 step_verify_estimate(const Job *job);
 /* step-replication.c: the replication between old and new databases */
+gboolean step_replicate(Job *job, GError **error);
+gboolean step_replicate_undo(Job *job, GError **error);
+gboolean step_pause(Job *job, GError **error);
+gboolean step_join(Job *job, GError **error);
+gboolean step_join_undo(Job *job, GError **error);
+gboolean step_start_agents(Job *job, GError **error);
+gboolean step_catch_up(Job *job, GError **error);
+gboolean step_drain_replication(Job *job, GError **error);
 /* Agents stopped, schemes and marks dropped on both sides, whatever there is of them; forward only. */
 gboolean step_end_replication(Job *job, GError **error);
+/* step-copy.c: the copy out of which an online upgrade makes the new databases */
+gboolean step_copy(Job *job, GError **error);
+gboolean step_copy_undo(Job *job, GError **error);
+gboolean step_destroy_copy(Job *job, GError **error);
+guint64 step_copy_estimate(const Job *job);
+char *step_copy_dsn(const Job *job, const char *dsn); /* its DSN in the old release; g_free() */
 /* step-clean.c: what upgrades left behind */
 gboolean step_clean_start(Job *job, GError **error);
 gboolean step_clean_stop(Job *job, GError **error);

@@ -32,6 +32,8 @@ static const SettingsKey server_keys[] = {
     { SERVER, "HoldLimitSec" },
     { SERVER, "OutageLimitSec" },
     { SERVER, "ProxyProtocol" },
+    { SERVER, "ReplicationDelaySec" },
+    { SERVER, "ReplicationLogFiles" },
     { NULL, NULL },
 };
 
@@ -324,6 +326,18 @@ static guint64 read_timespan(const Reader *reader, const char *key, guint64 fall
     return fallback;
 }
 
+static guint read_log_files(const Reader *reader)
+{
+    const char *value = get(reader, "ReplicationLogFiles");
+    guint64 files = 64;
+
+    if (value && !text_parse_uint64(value, 2, 100000, &files))
+        complain(reader, "ReplicationLogFiles",
+                 "ReplicationLogFiles=%s is no number of log files. Write one from 2 to 100000",
+                 value);
+    return (guint)files;
+}
+
 ServerConfig *server_file_read(const char *path, const char *name, GPtrArray *problems)
 {
     GError *error = NULL;
@@ -361,6 +375,10 @@ ServerConfig *server_file_read(const char *path, const char *name, GPtrArray *pr
         read_timespan(&reader, "HoldLimitSec", 60 * USEC_PER_SEC, USEC_PER_SEC, FALSE);
     server->outage_limit_usec =
         read_timespan(&reader, "OutageLimitSec", USEC_NEVER, USEC_PER_SEC, TRUE);
+    server->outage_limit_given = get(&reader, "OutageLimitSec") != NULL;
+    server->replication_delay_usec =
+        read_timespan(&reader, "ReplicationDelaySec", 10 * USEC_PER_SEC, 0, FALSE);
+    server->replication_log_files = read_log_files(&reader);
     if ((value = get(&reader, "WorkDirectory")))
         server->work_directory = read_directory(&reader, "WorkDirectory", value);
     if (problems->len > before)

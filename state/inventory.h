@@ -39,6 +39,9 @@ typedef struct {
     guint64 drain_usec;        /* default 10 s */
     guint64 hold_limit_usec;   /* default 60 s */
     guint64 outage_limit_usec; /* USEC_NEVER by default */
+    gboolean outage_limit_given;
+    guint64 replication_delay_usec; /* until a changed state of a peer acts; default 10 s */
+    guint replication_log_files;    /* that may be held for a peer; default 64 */
     char *work_directory;      /* WorkDirectory=; NULL: below the state directory */
     /* from the state directory */
     char *instance;          /* which backs it now; first_instance until a commit said otherwise */

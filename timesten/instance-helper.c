@@ -1,11 +1,13 @@
-/* instance-helper: looks at one instance and edits its option file, as its administrator.
+/* instance-helper: looks at one instance, edits its option file, and adds a DSN for a copy to its
+ * sys.odbc.ini or takes that away, as its administrator.
  *
  * Runs in a transient unit or an ExecStartPre=, so that neither daemon nor worker needs access to
- * another user's files. Changes nothing but the option file's lines that it was told to.
+ * another user's files. Changes nothing but the lines that it was told to.
  */
 #include "common/error.h"
 #include "common/file.h"
 #include "common/text.h"
+#include "timesten/odbc.h"
 #include "timesten/options.h"
 #include "timesten/probe.h"
 
@@ -24,6 +26,9 @@ typedef struct {
     char *server_port; /* as given; NULL: leave */
     char *backwards_compat;
     char *if_port;
+    char *dsn;        /* to add or to remove */
+    char *like;       /* whose attributes it gets */
+    char *data_store; /* and where it lies; its directory is made, and removed when empty */
     guint16 port;
     gboolean compat;
 } Options;
@@ -158,24 +163,27 @@ static char *options_path(const char *home, const Options *options, EraKind *ret
     return real;
 }
 
+/* Two of us on one file must not lose each other's line. The lock ends with the process. */
+static gboolean lock_directory_of(const char *path, GError **error)
+{
+    g_autofree char *directory = g_path_get_dirname(path);
+    int lock = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    return (lock >= 0 && flock(lock, LOCK_EX) == 0) ||
+           tu_error_errno(error, errno, "Cannot lock %s", directory);
+}
+
 static gboolean run_set(const char *home, const Options *options, GError **error)
 {
     EraKind kind;
     g_autofree char *path = options_path(home, options, &kind, error);
-    g_autofree char *directory = path ? g_path_get_dirname(path) : NULL;
     g_autofree char *text = NULL, *edited = NULL;
     g_autoptr(OptionsFile) file = NULL;
     g_autoptr(GString) said = g_string_new(NULL);
-    int lock;
     gboolean good;
 
-    if (!path)
-        return FALSE;
-    /* Two of us on one file must not lose each other's line. The lock ends with the process. */
-    lock = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (lock < 0 || flock(lock, LOCK_EX) < 0)
-        return tu_error_errno(error, errno, "Cannot lock %s", directory);
-    if (!(text = file_read(path, FILE_LIMIT, NULL, error)))
+    if (!path || !lock_directory_of(path, error) ||
+        !(text = file_read(path, FILE_LIMIT, NULL, error)))
         return FALSE;
     file = options_parse(text, kind);
     if (!edit(file, options, said, error)) {
@@ -186,8 +194,66 @@ static gboolean run_set(const char *home, const Options *options, GError **error
     good = said->len == 0 || replace(path, edited, error);
     if (good)
         fputs(said->str, stdout);
-    close(lock);
     return good;
+}
+
+/* --- the DSN of a copy -------------------------------------------------------------------------
+ */
+
+static char *odbc_path(const char *home, const Options *options, GError **error)
+{
+    g_autoptr(InstanceFacts) facts = probe_files(home, options->release, error);
+    char *real;
+
+    if (!facts)
+        return NULL;
+    if (!(real = realpath(facts->odbc_path, NULL)))
+        tu_error_errno(error, errno, "Cannot find %s", facts->odbc_path);
+    return real;
+}
+
+static gboolean run_add_dsn(const char *home, const Options *options, GError **error)
+{
+    g_autofree char *path = odbc_path(home, options, error);
+    g_autofree char *directory = g_path_get_dirname(options->data_store);
+    g_autofree char *text = NULL, *edited = NULL;
+
+    if (!path || !lock_directory_of(path, error) ||
+        !(text = file_read(path, FILE_LIMIT, NULL, error)))
+        return FALSE;
+    edited = odbc_add(text, options->dsn, options->like, options->data_store);
+    if (!edited)
+        return tu_error_set(error, TU_ERROR_NOT_POSSIBLE, "%s has no section [%s]. Add it", path,
+                            options->like);
+    if (mkdir(directory, 0750) < 0 && errno != EEXIST)
+        return tu_error_errno(error, errno, "Cannot make %s for the copy", directory);
+    if (g_str_equal(text, edited))
+        return TRUE;
+    printf("dsn %s added to %s\n", options->dsn, path);
+    return replace(path, edited, error);
+}
+
+static gboolean run_remove_dsn(const char *home, const Options *options, GError **error)
+{
+    g_autofree char *path = odbc_path(home, options, error);
+    g_autofree char *text = NULL, *edited = NULL, *directory = NULL;
+    g_autoptr(GPtrArray) dsns = NULL;
+    const Dsn *dsn;
+
+    if (!path || !lock_directory_of(path, error) ||
+        !(text = file_read(path, FILE_LIMIT, NULL, error)))
+        return FALSE;
+    dsns = odbc_parse(text);
+    dsn = odbc_find(dsns, options->dsn);
+    if (!dsn)
+        return TRUE;
+    if (dsn->data_store) { /* while the DSN is there, another attempt finds the directory */
+        directory = g_path_get_dirname(dsn->data_store);
+        rmdir(directory);
+    }
+    edited = odbc_remove(text, options->dsn);
+    printf("dsn %s removed from %s\n", options->dsn, path);
+    return replace(path, edited, error);
 }
 
 static gboolean run_probe(const char *home, const Options *options, GError **error)
@@ -203,17 +269,33 @@ static gboolean run_probe(const char *home, const Options *options, GError **err
 static const struct {
     const char *name;
     gboolean (*run)(const char *home, const Options *options, GError **error);
-    gboolean edits;
+    gboolean edits; /* the option file */
+    gboolean needs_dsn, needs_copy;
 } verbs[] = {
-    { "probe", run_probe, FALSE },
-    { "set", run_set, TRUE },
+    { "probe", run_probe },
+    { "set", run_set, .edits = TRUE },
+    { "add-dsn", run_add_dsn, .needs_dsn = TRUE, .needs_copy = TRUE },
+    { "remove-dsn", run_remove_dsn, .needs_dsn = TRUE },
 };
+
+/* What would end a line or a section is no part of a name. */
+static gboolean is_name(const char *text)
+{
+    return text && text[0] && !strpbrk(text, "[]\n\r=;");
+}
+
+static gboolean is_path(const char *text)
+{
+    return text && text[0] == '/' && !strpbrk(text, "\n\r");
+}
 
 static int usage(const char *problem)
 {
     fprintf(stderr,
             "error: %s. Usage: instance-helper probe HOME [--release=R] | instance-helper set HOME "
-            "[--release=R] [--server-port=N|0] [--backwards-compat=yes|no] [--if-port=A,B,...]\n",
+            "[--release=R] [--server-port=N|0] [--backwards-compat=yes|no] [--if-port=A,B,...] | "
+            "instance-helper add-dsn HOME --dsn=NEW --like=DSN --data-store=PATH | instance-helper "
+            "remove-dsn HOME --dsn=NEW\n",
             problem);
     return 2;
 }
@@ -224,6 +306,9 @@ static void options_clear(Options *options)
     g_free(options->server_port);
     g_free(options->backwards_compat);
     g_free(options->if_port);
+    g_free(options->dsn);
+    g_free(options->like);
+    g_free(options->data_store);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, options_clear)
 
@@ -235,6 +320,9 @@ int main(int argc, char **argv)
         { "server-port", 0, 0, G_OPTION_ARG_STRING, &options.server_port, NULL, NULL },
         { "backwards-compat", 0, 0, G_OPTION_ARG_STRING, &options.backwards_compat, NULL, NULL },
         { "if-port", 0, 0, G_OPTION_ARG_STRING, &options.if_port, NULL, NULL },
+        { "dsn", 0, 0, G_OPTION_ARG_STRING, &options.dsn, NULL, NULL },
+        { "like", 0, 0, G_OPTION_ARG_STRING, &options.like, NULL, NULL },
+        { "data-store", 0, 0, G_OPTION_ARG_STRING, &options.data_store, NULL, NULL },
         { NULL },
     };
     g_autoptr(GOptionContext) context = g_option_context_new(NULL);
@@ -248,8 +336,14 @@ int main(int argc, char **argv)
     for (guint i = 0; i < G_N_ELEMENTS(verbs); i++) {
         if (!g_str_equal(verbs[i].name, argv[1]))
             continue;
-        if (!verbs[i].edits && (options.server_port || options.backwards_compat || options.if_port))
-            return usage("this verb takes no option but --release");
+        if ((!verbs[i].edits &&
+             (options.server_port || options.backwards_compat || options.if_port)) ||
+            (!verbs[i].needs_dsn && options.dsn) ||
+            (!verbs[i].needs_copy && (options.like || options.data_store)))
+            return usage("this verb takes no such option");
+        if ((verbs[i].needs_dsn && !is_name(options.dsn)) ||
+            (verbs[i].needs_copy && (!is_name(options.like) || !is_path(options.data_store))))
+            return usage("name the DSN, the one that it is like, and an absolute path");
         if (verbs[i].run(argv[2], &options, &error) && fflush(stdout) == 0)
             return 0;
         fprintf(stderr, "error: %s\n", error ? error->message : g_strerror(errno));

@@ -1,6 +1,6 @@
 /* Reads sys.odbc.ini as the driver manager does: the first of two equal names wins, what is not
- * understood is passed over. Reads text only, opens no file and never writes one. Called by
- * facts_probe() and the checks.
+ * understood is passed over. Text in, text out: opens no file and never writes one. Called by
+ * facts_probe(), the checks, and instance-helper for the DSN of a copy.
  */
 #include "timesten/odbc.h"
 
@@ -102,4 +102,68 @@ const Dsn *odbc_find(const GPtrArray *dsns, const char *name)
             return dsn;
     }
     return NULL;
+}
+
+/* --- one DSN more or less ----------------------------------------------------------------------
+ */
+
+static gboolean begins_section(const char *line)
+{
+    return line[strspn(line, " \t")] == '[';
+}
+
+static gboolean begins_section_of(const char *line, const char *name)
+{
+    const char *start = line + strspn(line, " \t");
+    const char *end = start[0] == '[' ? strchr(start, ']') : NULL;
+    g_autofree char *found = end ? g_strstrip(g_strndup(start + 1, end - start - 1)) : NULL;
+
+    return found && g_ascii_strcasecmp(found, name) == 0;
+}
+
+char *odbc_remove(const char *text, const char *name)
+{
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    g_autoptr(GString) rest = g_string_new(NULL);
+    gboolean inside = FALSE;
+
+    for (guint i = 0; lines[i]; i++) {
+        if (begins_section(lines[i]))
+            inside = begins_section_of(lines[i], name);
+        if (!inside)
+            g_string_append_printf(rest, "%s%s", lines[i], lines[i + 1] ? "\n" : "");
+    }
+    return g_string_free(g_steal_pointer(&rest), FALSE);
+}
+
+static gboolean is_attribute(const char *line, const char *name)
+{
+    const char *start = line + strspn(line, " \t");
+    gsize length = strlen(name);
+
+    return g_ascii_strncasecmp(start, name, length) == 0 &&
+           start[length + strspn(start + length, " \t")] == '=';
+}
+
+/* Logs of the copy lie beside it: in a directory that another database has, names could meet. */
+char *odbc_add(const char *text, const char *name, const char *like, const char *data_store)
+{
+    g_autofree char *without = odbc_remove(text, name);
+    g_auto(GStrv) lines = g_strsplit(without, "\n", -1);
+    g_autoptr(GString) all = g_string_new(without);
+    gboolean inside = FALSE, found = FALSE;
+
+    if (all->len && all->str[all->len - 1] != '\n')
+        g_string_append_c(all, '\n');
+    g_string_append_printf(all, "[%s]\nDataStore=%s\n", name, data_store);
+    for (guint i = 0; lines[i]; i++) {
+        if (begins_section(lines[i])) { /* the first of two equal names, as the driver takes it */
+            inside = !found && begins_section_of(lines[i], like);
+            found |= inside;
+        } else if (inside && lines[i][0] && !is_attribute(lines[i], "DataStore") &&
+                   !is_attribute(lines[i], "LogDir")) {
+            g_string_append_printf(all, "%s\n", lines[i]);
+        }
+    }
+    return found ? g_string_free(g_steal_pointer(&all), FALSE) : NULL;
 }

@@ -15,3 +15,10 @@ typedef struct {
  * that are not understood are passed over, as the driver does. Free with g_ptr_array_unref(). */
 GPtrArray *odbc_parse(const char *text);
 const Dsn *odbc_find(const GPtrArray *dsns, const char *name);
+
+/* The text with one more DSN at its end: all attributes of the section LIKE but DataStore= and LogDir=,
+ * its own DataStore= instead. A section NAME that is there already is replaced. NULL where there is no
+ * section LIKE. g_free(). */
+char *odbc_add(const char *text, const char *name, const char *like, const char *data_store);
+/* The text without the section NAME; no other line is touched. g_free(). */
+char *odbc_remove(const char *text, const char *name);

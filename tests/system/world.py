@@ -75,6 +75,10 @@ class World(Container):
 
     # Setting up
 
+    def store_path(self, instance, database):
+        """DataStore= of a database in an instance."""
+        return store(instance, database)
+
     def install_instance(self, name, release=None, daemon_port=None, home=None, server_port=None, declare=True):
         """A stand-in of TimesTen as its installer would leave it, and its declaration for the product."""
         release, home = release or RELEASES[name], home or HOMES[name]
@@ -93,7 +97,7 @@ class World(Container):
         roots.in_root(self.root, "/tmp/standin/install", "--build", "/tmp/standin", "/", home, release, name, str(port),
                       str(server_port), ADMINS.get(name, ADMIN))
         for database in self.databases:
-            roots.in_root(self.root, "/tmp/standin/install-dsn", "/", home, database, store(name, database))
+            roots.in_root(self.root, "/tmp/standin/install-dsn", "/", home, database, self.store_path(name, database))
         if declare:
             self.write(f"/etc/timesten-upgrade/instances.d/{name}.conf", f"[Instance]\nHome={home}\n")
 
