@@ -36,8 +36,8 @@ static void check_name(Check *check, const Pair *pair, const char *name, const S
 {
     gboolean other = g_hash_table_contains(taken, name);
     g_autofree char *remedy =
-        g_strdup_printf("Give DSN %s of instance %s a DataStore= with another last part",
-                        pair->dsn, check->job->to.config->name);
+        g_strdup_printf("Give DSN %s of instance %s a DataStore= with another last part", pair->dsn,
+                        check->job->to.config->name);
 
     if (!replication_name_is_plain(name))
         check_found(check, SEVERITY_ERROR, pair->dsn, remedy,
@@ -128,12 +128,13 @@ static gboolean look_character_set(Check *check, GError **error)
         const char *old = pair.old->character_set, *new = pair.new->character_set;
 
         if (old_peer && (!new || g_ascii_strcasecmp(new, "TIMESTEN8") != 0))
-            check_found(check, SEVERITY_ERROR, pair.dsn,
-                        "Set DatabaseCharacterSet=TIMESTEN8 for the new DSN",
-                        "A peer before 7.0 replicates with DatabaseCharacterSet=TIMESTEN8 only, and "
-                        "the new database gets %s",
-                        new ? new : "its default");
-        else if (!old_peer && old && new && g_ascii_strcasecmp(old, new) != 0)
+            check_found(
+                check, SEVERITY_ERROR, pair.dsn,
+                "Set DatabaseCharacterSet=TIMESTEN8 for the new DSN",
+                "A peer before 7.0 replicates with DatabaseCharacterSet=TIMESTEN8 only, and "
+                "the new database gets %s",
+                new ? new : "its default");
+        else if (!old_peer && old && new &&g_ascii_strcasecmp(old, new) != 0)
             check_found(check, SEVERITY_ERROR, pair.dsn,
                         "Set the same DatabaseCharacterSet=, or use the method offline",
                         "Replication needs one character set, and these are %s and %s", old, new);

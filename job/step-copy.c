@@ -1,6 +1,6 @@
-/* Steps of an online upgrade that make the new databases out of a copy of the old ones, while clients
- * write to those. The copy is this job's own: it is made, saved and destroyed, and nothing is ever
- * read from it by anybody else. */
+/* Steps of an online upgrade that make the new databases out of a copy of the old ones, while
+ * clients write to those. The copy is this job's own: it is made, saved and destroyed, and nothing
+ * is ever read from it by anybody else. */
 #include "job/steps.h"
 #include "job/replication.h"
 #include "job/runner.h"

@@ -9,7 +9,8 @@
 #include "common/text.h"
 #include "timesten/admin.h"
 
-/* Static ports of the agents: below the kernel's ephemeral ones and above those that instances get. */
+/* Static ports of the agents: below the kernel's ephemeral ones and above those that instances get.
+ */
 #define FIRST_PORT 30000
 #define LAST_PORT  32700
 #define PORT_STEP  16 /* between the ranges of two servers with neighbouring public ports */
@@ -87,7 +88,7 @@ static gboolean noted_ports(const Job *job, const char *dsn, ReplicationPair *pa
         !text_parse_uint64(words[1], 1, G_MAXUINT16, &new))
         return FALSE;
     pair->old_port = (guint16)old;
-    pair->new_port = (guint16)new;
+    pair->new_port = (guint16) new;
     return TRUE;
 }
 
@@ -116,10 +117,11 @@ static gboolean replicate(Job *job, const char *dsn, GError **error)
     if (!peers || !replica_has_marks(job, &job->from, dsn, &marks, error))
         return FALSE;
     if (peers->len > 0 && (!marks || !replication_find_peer(peers, new)))
-        return tu_error_set(error, TU_ERROR_NOT_POSSIBLE,
-                            "Database %s is replicated already, and its peers would not know of the "
-                            "new one. End that replication, or use the method offline",
-                            dsn);
+        return tu_error_set(
+            error, TU_ERROR_NOT_POSSIBLE,
+            "Database %s is replicated already, and its peers would not know of the "
+            "new one. End that replication, or use the method offline",
+            dsn);
     if (!marks) {
         g_autofree char *sql = replication_create_marks_sql(&job->from.facts->release);
         g_autofree char *said = replica_sql(job, &job->from, dsn, sql, error);
@@ -157,8 +159,8 @@ static gboolean pause_peer(Job *job, const char *dsn, GError **error)
     return replica_set_state(job, &job->from, &job->to, dsn, PEER_PAUSE, error);
 }
 
-/* Nobody waits until it acts: the copy's agent does not run, so nothing is sent in either state, and
- * the log is held in both. */
+/* Nobody waits until it acts: the copy's agent does not run, so nothing is sent in either state,
+ * and the log is held in both. */
 gboolean step_pause(Job *job, GError **error)
 {
     return each(job, pause_peer, error);
@@ -190,9 +192,10 @@ static gboolean resume_peer(Job *job, const char *dsn, GError **error)
     return replica_set_state(job, &job->from, &job->to, dsn, PEER_START, error);
 }
 
-/* Step 12 of the guide's table, then 13 and 14. The reset and the two states are for a store that has
- * received nothing yet: without them the new side would send all its restored rows, which are older
- * than what clients have written since. So they are never done again once the agent may have run. */
+/* Step 12 of the guide's table, then 13 and 14. The reset and the two states are for a store that
+ * has received nothing yet: without them the new side would send all its restored rows, which are
+ * older than what clients have written since. So they are never done again once the agent may have
+ * run. */
 gboolean step_join(Job *job, GError **error)
 {
     guint64 delay = job->server->replication_delay_usec;
@@ -264,7 +267,8 @@ static gboolean check_peer(Job *job, const Side *from, const Side *to, const cha
     if (!peer || peer->state == PEER_FAILED || peer->state == PEER_STOP)
         return tu_error_set(
             error, TU_ERROR_NOT_POSSIBLE,
-            "Instance %s does not send database %s to instance %s any more: the peer %s is %s there "
+            "Instance %s does not send database %s to instance %s any more: the peer %s is %s "
+            "there "
             "(ttRepAdmin -receiver -list). If it fell too far behind, raise ReplicationLogFiles=; "
             "see tterrors.log in %s and %s, then start again",
             from->config->name, dsn, to->config->name, name,
@@ -341,8 +345,8 @@ static gboolean wait_durable(Job *job, const Side *from, const Side *to, const c
 
     if (!result)
         return FALSE;
-    *ret_arrived = !result->reason ||
-                   ask_wait(job, from, to, dsn, seconds, &problem) == WAIT_ARRIVED;
+    *ret_arrived =
+        !result->reason || ask_wait(job, from, to, dsn, seconds, &problem) == WAIT_ARRIVED;
     if (!problem)
         return TRUE;
     g_propagate_error(error, g_steal_pointer(&problem));
@@ -358,18 +362,19 @@ static gboolean check_tables(const Side *from, const Side *to, const char *dsn,
     g_autofree char *missing = replication_missing(there, here);
 
     return !missing ||
-           tu_error_set(error, TU_ERROR_NOT_POSSIBLE,
-                        "Database %s of instance %s has tables that instance %s lacks: %s. They "
-                        "were made after its copy, and definitions are not replicated. Start again, "
-                        "or take them away",
-                        dsn, from->config->name, to->config->name, missing);
+           tu_error_set(
+               error, TU_ERROR_NOT_POSSIBLE,
+               "Database %s of instance %s has tables that instance %s lacks: %s. They "
+               "were made after its copy, and definitions are not replicated. Start again, "
+               "or take them away",
+               dsn, from->config->name, to->config->name, missing);
 }
 
 /* --- catch-up -----------------------------------------------------------------------------------
  */
 
-/* Twice what the copy took must be enough to send what was written meanwhile; a way back has no copy
- * and may have been cut for longer. */
+/* Twice what the copy took must be enough to send what was written meanwhile; a way back has no
+ * copy and may have been cut for longer. */
 static guint64 catch_up_end(const Job *job)
 {
     const RecordStep *copy = record_find_step(job->summary, "copy");
@@ -404,7 +409,7 @@ static gboolean catch_up(Job *job, const char *dsn, GError **error)
         return FALSE;
     old = replica_sql(job, &job->from, dsn, tables, error);
     new = old ? replica_sql(job, &job->to, dsn, tables, error) : NULL;
-    return new && check_tables(&job->from, &job->to, dsn, old, new, error);
+    return new &&check_tables(&job->from, &job->to, dsn, old, new, error);
 }
 
 gboolean step_catch_up(Job *job, GError **error)
@@ -512,12 +517,13 @@ static gboolean drain(Job *job, const char *dsn, GError **error)
         if (!has_mark(job, &job->from, dsn, back, &there, error) || there)
             return there;
         if ((guint64)g_get_monotonic_time() >= end)
-            return tu_error_set(error, TU_ERROR_DEADLINE_PASSED,
-                                "A marked row of database %s does not come back from instance %s to "
-                                "%s, so there would be no way back. See tterrors.log in %s and %s, "
-                                "then start again",
-                                dsn, job->to.config->name, job->from.config->name,
-                                job->from.facts->daemon_home, job->to.facts->daemon_home);
+            return tu_error_set(
+                error, TU_ERROR_DEADLINE_PASSED,
+                "A marked row of database %s does not come back from instance %s to "
+                "%s, so there would be no way back. See tterrors.log in %s and %s, "
+                "then start again",
+                dsn, job->to.config->name, job->from.config->name, job->from.facts->daemon_home,
+                job->to.facts->daemon_home);
         if (!job_sleep(job, 20 * USEC_PER_MSEC, error))
             return FALSE;
     }

@@ -114,8 +114,8 @@ static const struct {
       NULL,
       { "ttRepAdmin", "-connStr", EXISTING, "-wait", "-name", PEER, "-timeout", SECONDS } },
     /* -setMasterRepStart: from the moment of the copy on its source keeps the log for it (D). From
-     * 11.2 on -UID and -PWD of a user of the source are asked for (R), and no password is ever given
-     * here; the checks say so. */
+     * 11.2 on -UID and -PWD of a user of the source are asked for (R), and no password is ever
+     * given here; the checks say so. */
     { UTILITY_DUPLICATE,
       NULL,
       NULL,
@@ -242,10 +242,11 @@ static char *expand_peer(const Release *release, const UtilityArguments *argumen
 {
     if (arguments->peer && replication_name_is_plain(arguments->peer))
         return g_strdup(arguments->peer);
-    tu_error_set(error, TU_ERROR_INVALID_CONFIGURATION,
-                 "\"%s\" cannot be the name of a database in replication. Give its DataStore= a last "
-                 "part of letters and digits",
-                 arguments->peer ? arguments->peer : "");
+    tu_error_set(
+        error, TU_ERROR_INVALID_CONFIGURATION,
+        "\"%s\" cannot be the name of a database in replication. Give its DataStore= a last "
+        "part of letters and digits",
+        arguments->peer ? arguments->peer : "");
     return NULL;
 }
 
@@ -267,7 +268,7 @@ static const struct {
 } expansions[] = {
     { DSN, expand_dsn },         { EXISTING, expand_existing }, { CREATING, expand_creating },
     { CLIENT, expand_client },   { PATH, expand_path },         { SQL, expand_sql },
-    { RELAXED, expand_relaxed }, { PEER, expand_peer }, { WORD, expand_word },
+    { RELAXED, expand_relaxed }, { PEER, expand_peer },         { WORD, expand_word },
     { SECONDS, expand_seconds },
 };
 

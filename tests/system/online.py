@@ -23,7 +23,7 @@ class OnlineWorld(World):
         """Upgrade by the method online; the number of the job."""
         return self.upgrade(values={"method": ("s", "online"), **more})
 
-    def rows(self, instance, database="orders"):
+    def client_rows(self, instance, database="orders"):
         """The rows of the clients' table, each once."""
         rows = self.sql(instance, database, "select ID, SEQ from written;")
         equal(len(rows), len(set(rows)), f"rows of {instance} that are there once")

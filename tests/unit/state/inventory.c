@@ -77,6 +77,9 @@ static void what_is_right_is_read(void)
     g_assert_cmpuint(server->drain_usec, ==, 10 * USEC_PER_SEC);
     g_assert_cmpuint(server->hold_limit_usec, ==, 60 * USEC_PER_SEC);
     g_assert_true(server->outage_limit_usec == USEC_NEVER);
+    g_assert_false(server->outage_limit_given);
+    g_assert_cmpuint(server->replication_delay_usec, ==, 10 * USEC_PER_SEC);
+    g_assert_cmpuint(server->replication_log_files, ==, 64);
     g_assert_true(inventory_server_of_port(inventory, 16002) == server);
     g_assert_null(inventory_server_of_port(inventory, 16003));
 }
@@ -145,6 +148,9 @@ static void wrong_servers_are_told_with_line_and_remedy(void)
         { "Listen=16012\nDatabases=a\nInstance=tt60\nHoldLimitSec=infinity\n", 5, "without end" },
         { "Listen=16012\nDatabases=a\nInstance=tt60\nHoldLimitSec=2d\n", 5, "at most 1d" },
         { "Listen=16012\nDatabases=a\nInstance=tt60\nOutageLimitSec=100ms\n", 5, "at least 1s" },
+        { "Listen=16012\nDatabases=a\nInstance=tt60\nReplicationDelaySec=soon\n", 5,
+          "is no time span" },
+        { "Listen=16012\nDatabases=a\nInstance=tt60\nReplicationLogFiles=1\n", 5, "from 2 to" },
         { "Listen=16012\nDatabases=a\nInstance=tt60\nWorkDirectory=exports\n", 5, "absolute" },
         { "Listen=16012\nDatabases=a\nInstance=tt60\nWorkDirectory=/srv/../etc\n", 5, "absolute" },
         { "Listen=16012\nDatabases=a\nInstance=tt60\nWorkDirectory=/srv/a$b\n", 5,

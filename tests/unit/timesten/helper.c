@@ -142,6 +142,48 @@ static void no_temporary_file_is_left(void)
     uninstall(home);
 }
 
+static char *read_odbc(const char *home)
+{
+    g_autofree char *path = g_build_filename(home, "info/sys.odbc.ini", NULL);
+    char *text = NULL;
+
+    g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+    return text;
+}
+
+/* The copy's DSN and its directory come and go; the rest of the file stays as it was. */
+static void dsn_of_a_copy_comes_and_goes(void)
+{
+    g_autofree char *home = install_7_0(),
+                    *path = g_build_filename(home, "info/sys.odbc.ini", NULL);
+    g_autofree char *store = g_build_filename(home, "ttupgrade-1/new", NULL);
+    g_autofree char *directory = g_path_get_dirname(store);
+    g_autofree char *place = g_strconcat("--data-store=", store, NULL);
+    g_autofree char *before = NULL, *between = NULL, *after = NULL, *said = NULL, *none = NULL;
+
+    g_assert_true(g_file_set_contents(path, "[orders]\nDataStore=/d/orders\n", -1, NULL));
+    before = read_odbc(home);
+    g_assert_cmpint(
+        helper(&said, NULL, "add-dsn", home, "--dsn=copy", "--like=orders", place, NULL), ==, 0);
+    g_assert_true(g_str_has_prefix(said, "dsn copy added"));
+    between = read_odbc(home);
+    g_assert_nonnull(strstr(between, store));
+    g_assert_true(g_file_test(directory, G_FILE_TEST_IS_DIR));
+    g_clear_pointer(&said, g_free);
+    g_assert_cmpint(
+        helper(&said, NULL, "add-dsn", home, "--dsn=copy", "--like=orders", place, NULL), ==, 0);
+    g_assert_cmpstr(said, ==, "");
+    for (guint i = 0; i < 2; i++) {
+        g_clear_pointer(&none, g_free);
+        g_assert_cmpint(helper(&none, NULL, "remove-dsn", home, "--dsn=copy", NULL), ==, 0);
+    }
+    g_assert_cmpstr(none, ==, "");
+    after = read_odbc(home);
+    g_assert_cmpstr(after, ==, before);
+    g_assert_false(g_file_test(directory, G_FILE_TEST_EXISTS));
+    uninstall(home);
+}
+
 static void mistakes_are_told_by_status_and_line(void)
 {
     g_autofree char *home = install_7_0();
@@ -155,6 +197,10 @@ static void mistakes_are_told_by_status_and_line(void)
         { "2", "set", home, "--if-port=1,,2" },
         { "2", "set", home, "--no-such-thing" },
         { "2", "probe", home, "--server-port=1" },
+        { "2", "probe", home, "--dsn=a" },
+        { "2", "add-dsn", home, "--dsn=a" },
+        { "2", "remove-dsn", home },
+        { "2", "remove-dsn", home, "--dsn=a]" },
         { "1", "probe", "/nowhere" },
         { "1", "set", "/nowhere", "--server-port=1" },
         { "1", "probe", home, "--release=seven" },
@@ -182,6 +228,7 @@ int main(int argc, char **argv)
                     port_is_changed_only_from_a_listed_one);
     g_test_add_func("/helper/link-stays-a-link", link_stays_a_link);
     g_test_add_func("/helper/no-temporary-file-is-left", no_temporary_file_is_left);
+    g_test_add_func("/helper/dsn-of-a-copy-comes-and-goes", dsn_of_a_copy_comes_and_goes);
     g_test_add_func("/helper/mistakes-are-told-by-status-and-line",
                     mistakes_are_told_by_status_and_line);
     return g_test_run();

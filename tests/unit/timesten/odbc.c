@@ -38,11 +38,35 @@ static void nonsense_is_passed_over(void)
     g_assert_null(odbc_find(dsns, "b")->data_store);
 }
 
+/* A copy has what the database has, and a place and logs of its own. */
+static void copy_is_like_its_database(void)
+{
+    const char *text =
+        "[ODBC Data Sources]\norders=TimesTen\n\n[orders]\n DataStore = /d/orders\nlogdir=/l\n"
+        "PermSize=64\n# kept\n[other]\nDataStore=/d/other";
+    g_autofree char *more = odbc_add(text, "copy", "ORDERS", "/d/c/new");
+    g_autofree char *again = odbc_add(more, "copy", "orders", "/d/c/new");
+    g_autofree char *less = odbc_remove(more, "COPY");
+    g_autoptr(GPtrArray) dsns = odbc_parse(more);
+    const Dsn *copy = odbc_find(dsns, "copy");
+
+    g_assert_cmpstr(copy->data_store, ==, "/d/c/new");
+    g_assert_null(copy->log_directory);
+    g_assert_cmpstr(g_hash_table_lookup(copy->attributes, "permsize"), ==, "64");
+    g_assert_cmpstr(odbc_find(dsns, "orders")->data_store, ==, "/d/orders");
+    g_assert_cmpstr(odbc_find(dsns, "other")->data_store, ==, "/d/other");
+    g_assert_cmpstr(again, ==, more);
+    g_assert_true(g_str_has_prefix(less, text));
+    g_assert_cmpuint(strlen(less), ==, strlen(text) + 1); /* a last line gets its end */
+    g_assert_null(odbc_add(text, "copy", "nobody", "/d/c/new"));
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/odbc/data-sources-are-found", data_sources_are_found);
     g_test_add_func("/odbc/first-of-two-wins", first_of_two_wins);
     g_test_add_func("/odbc/nonsense-is-passed-over", nonsense_is_passed_over);
+    g_test_add_func("/odbc/copy-is-like-its-database", copy_is_like_its_database);
     return g_test_run();
 }
