@@ -31,8 +31,7 @@ static void explain_refusal(Session *session, const Change *change)
 {
     g_autoptr(GPtrArray) findings = NULL;
 
-    if (session->options->quiet || session->options->output != OUTPUT_TEXT ||
-        change->kind == &change_adopt) /* of a server that is not there nothing can be asked */
+    if (session->options->quiet || session->options->output != OUTPUT_TEXT)
         return;
     findings = check_ask(session, change, NULL);
     if (findings)

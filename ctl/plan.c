@@ -116,8 +116,11 @@ static void print_plan(const Plan *plan, const Change *change)
         committed |= commit;
         total += is_known(step->estimate_usec) ? step->estimate_usec : 0;
     }
-    printf("%s of %s%s%s, method %s\n\n", change->kind->method, change->server,
-           change->target ? " to " : "", change->target ? change->target : "", plan->method);
+    if (change->kind == &change_adopt) /* which moves nothing, so it has no method */
+        printf("Adopt of %s, the TimesTen Server of %s\n\n", change->server, change->target);
+    else
+        printf("%s of %s%s%s, method %s\n\n", change->kind->method, change->server,
+               change->target ? " to " : "", change->target ? change->target : "", plan->method);
     table_print(table, stdout);
     if (total > 0) {
         g_autofree char *time = text_timespan(total);
@@ -126,7 +129,8 @@ static void print_plan(const Plan *plan, const Change *change)
     } else {
         fputs("\n", stdout);
     }
-    puts("Until the commit every failure is undone and the old release serves again.");
+    puts(committed ? "Until the commit every failure is undone and the old release serves again."
+                   : "Every failure is undone, and nothing is ever taken away.");
 }
 
 static void print_json(Session *session, const Plan *plan, const Change *change)

@@ -99,9 +99,11 @@ sd_bus_message *request_change(Session *session, const Change *change, GError **
 sd_bus_message *request_question(Session *session, const Change *change, const char *method,
                                  GError **error)
 {
-    gboolean upgrade =
-        change->kind == &change_upgrade; /* which services before 0.2.0 know as well */
+    const gboolean adopts = change->kind == &change_adopt;
+    gboolean said = adopts || /* by the name of the method */
+                    change->kind == &change_upgrade; /* services before 0.2.0 know no other */
+    g_autofree char *name = g_strconcat(method, adopts ? "Adopt" : "", NULL);
 
-    return request_new(session, change, method, change->target ? change->target : "",
-                       upgrade ? NULL : change->kind->word, error);
+    return request_new(session, change, name, change->target ? change->target : "",
+                       said ? NULL : change->kind->word, error);
 }

@@ -25,7 +25,7 @@ static const Verb rows[] = {
     { "clean", 1, 1, "SERVER", "Remove named databases and exports that upgrades left",
       GROUP_WAIT | GROUP_CONFIRM | GROUP_CLEAN | GROUP_DATABASES, TRUE, clean_run },
     { "adopt", 1, 1, "NAME", "Take a server that runs under management, as it runs",
-      GROUP_WAIT | GROUP_ADOPT | GROUP_DATABASES, TRUE, adopt_run },
+      GROUP_WAIT | GROUP_CONFIRM | GROUP_ADOPT | GROUP_DATABASES, TRUE, adopt_run },
     { "jobs", 0, 0, "", "Show the jobs, finished ones too", 0, TRUE, jobs_run },
     { "job", 1, 1, "ID", "Show one job with its steps", GROUP_FOLLOW, TRUE, job_run },
     { "cancel", 1, 1, "ID", "Cancel a job; what it did is undone", 0, TRUE, cancel_run },

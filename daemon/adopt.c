@@ -1,4 +1,5 @@
 #include "daemon/adopt.h"
+#include "daemon/ask.h"
 #include "daemon/change.h"
 #include "daemon/daemon.h"
 #include "daemon/jobs.h"
@@ -68,6 +69,24 @@ static void add_databases(Call *call, const InstanceFacts *facts)
     options_add(call, "databases", g_variant_new_strv((const char *const *)all, -1));
 }
 
+/* Two servers cannot have one port; whoever would adopt a server twice meets this. */
+static gboolean check_port(const Call *call, GError **error)
+{
+    const Inventory *inventory = call->object->daemon->inventory;
+    const guint16 port = adoption_port(call->options);
+
+    for (guint i = 0; i < inventory->servers->len; i++) {
+        const ServerConfig *server = inventory->servers->pdata[i];
+
+        if (server->port == port && !g_str_equal(server->name, call->server))
+            return tu_error_set(error, TU_ERROR_NOT_POSSIBLE,
+                                "Port %u is that of server %s already (ttctl list). Name another "
+                                "one with listen, or remove that server's file first",
+                                port, server->name);
+    }
+    return TRUE;
+}
+
 /* The request has everything: what the instance says may be another thing when the worker is killed
  * in the middle and looks again. */
 static gboolean complete(Call *call, const InstanceFacts *facts, GError **error)
@@ -90,25 +109,55 @@ static gboolean complete(Call *call, const InstanceFacts *facts, GError **error)
         options_add(call, "mode", g_variant_new_string("relay"));
     request.options = call->options;
     text = adoption_configuration(&request, error);
-    return text != NULL;
+    return text && check_port(call, error);
 }
 
-static void on_facts(const InstanceFacts *facts, const GError *problem, gpointer data)
+static void go_on(Call *call, const InstanceFacts *facts, const GError *problem,
+                  void (*then)(Call *call))
 {
-    Call *call = data;
     g_autoptr(GError) error = NULL;
 
     if (!facts)
         call_fail(call, problem);
     else if (complete(call, facts, &error))
-        change_act(call);
+        then(call);
     else
         call_fail(call, error);
 }
 
+static void on_facts(const InstanceFacts *facts, const GError *problem, gpointer data)
+{
+    go_on(data, facts, problem, change_act);
+}
+
+static void on_facts_to_check(const InstanceFacts *facts, const GError *problem, gpointer data)
+{
+    go_on(data, facts, problem, ask_check);
+}
+
+static void on_facts_to_plan(const InstanceFacts *facts, const GError *problem, gpointer data)
+{
+    go_on(data, facts, problem, ask_plan);
+}
+
 void adopt_act(Call *call)
 {
-    Instance *instance = instance_find(call->object->daemon, call->to);
+    probe_need(instance_find(call->object->daemon, call->to), on_facts, call);
+}
 
-    probe_need(instance, on_facts, call);
+/* The worker's program is told by the options what is asked about. */
+static void ask(Call *call, ProbeDone done)
+{
+    options_add(call, "kind", g_variant_new_string(call->kind));
+    probe_need(instance_find(call->object->daemon, call->to), done, call);
+}
+
+void adopt_check(Call *call)
+{
+    ask(call, on_facts_to_check);
+}
+
+void adopt_plan(Call *call)
+{
+    ask(call, on_facts_to_plan);
 }

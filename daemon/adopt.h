@@ -8,3 +8,6 @@
 gboolean adopt_prepare(Call *call, GError **error);
 /* Looks at the instance for what the options leave out, then begins the job. */
 void adopt_act(Call *call);
+/* The same look, then what the job would check, and its steps; nothing is begun. */
+void adopt_check(Call *call);
+void adopt_plan(Call *call);

@@ -189,6 +189,13 @@ static const MethodRow methods[] = {
       SD_BUS_PARAM(name) SD_BUS_PARAM(instance) SD_BUS_PARAM(options) SD_BUS_PARAM(id)
           SD_BUS_PARAM(job),
       "org.timesten.upgrade1.adopt", adopt_prepare, adopt_act },
+    { "CheckAdopt", "ssa{sv}", "a(sssss)",
+      SD_BUS_PARAM(name) SD_BUS_PARAM(instance) SD_BUS_PARAM(options) SD_BUS_PARAM(checks),
+      "org.timesten.upgrade1.adopt", adopt_prepare, adopt_check },
+    { "PlanAdopt", "ssa{sv}", "sa(ssbt)",
+      SD_BUS_PARAM(name) SD_BUS_PARAM(instance) SD_BUS_PARAM(options) SD_BUS_PARAM(method)
+          SD_BUS_PARAM(steps),
+      "org.timesten.upgrade1.adopt", adopt_prepare, adopt_plan },
     { "HoldSocket", "sta{sv}", "",
       SD_BUS_PARAM(unit) SD_BUS_PARAM(limit_usec) SD_BUS_PARAM(options),
       "org.timesten.upgrade1.hold-socket", socket_hold_prepare, socket_hold_act },

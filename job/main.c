@@ -200,21 +200,22 @@ static Job *job_for_question(char **words, GError **error)
 {
     g_autoptr(JobRequest) request = g_new0(JobRequest, 1);
     g_autoptr(Inventory) inventory = inventory_load();
-    const ServerConfig *server = inventory_server(inventory, words[0], error);
+    const ServerConfig *server = NULL;
     const char *kind = "upgrade", *method = "offline";
 
-    if (!server)
-        return NULL;
-    request->server = g_strdup(words[0]);
-    request->from = g_strdup(server->instance);
-    request->to = g_strdup(words[1]);
-    request->unit = g_strdup("");
     request->options = g_variant_parse(G_VARIANT_TYPE_VARDICT, words[2], NULL, NULL, error);
     if (!request->options)
         return NULL;
     g_variant_lookup(request->options, "kind", "&s", &kind);
     g_variant_lookup(request->options, "method", "&s", &method);
     request->kind = g_strdup(kind);
+    /* A server that is to be adopted is not there yet. */
+    if (!request_adopts(request) && !(server = inventory_server(inventory, words[0], error)))
+        return NULL;
+    request->server = g_strdup(words[0]);
+    request->from = g_strdup(server ? server->instance : words[1]);
+    request->to = g_strdup(words[1]);
+    request->unit = g_strdup("");
     request->method = g_strdup(g_str_equal(method, "auto") ? "offline" : method);
     if (request_moves_server(request) && g_str_equal(request->from, request->to)) {
         g_set_error(error, TU_ERROR, TU_ERROR_NOT_POSSIBLE,

@@ -55,6 +55,14 @@ static gboolean check_words(char **databases, GError **error)
     return TRUE;
 }
 
+guint16 adoption_port(GVariant *options)
+{
+    const char *listen = "";
+
+    g_variant_lookup(options, "listen", "&s", &listen);
+    return listen_port(listen);
+}
+
 char *adoption_configuration(const JobRequest *request, GError **error)
 {
     const char *listen = "", *mode = "relay";

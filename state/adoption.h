@@ -13,6 +13,9 @@ gboolean adoption_is_marked(const char *server);
 gboolean adoption_mark(const char *server, GError **error);
 gboolean adoption_unmark(const char *server, GError **error);
 
+/* The public port that the options name; 0 none. */
+guint16 adoption_port(GVariant *options);
+
 /* The configuration file that a job of kind "adopt" writes, out of its options listen, databases
  * and mode; g_free(). INVALID_OPTION where one of them cannot stand in a file. */
 char *adoption_configuration(const JobRequest *request, GError **error);

@@ -374,6 +374,23 @@ def dry_run_changes_nothing(bus):
     assert 'allow-data-loss=yes' in bus.calls()[0] and 'kind=rollback' in bus.calls()[0], bus.calls()
 
 
+def dry_run_of_an_adoption_shows_steps_and_checks(bus):
+    words = ('adopt', 'fresh', '--instance=tt60', '--mode=relay', '--dry-run')
+    run = bus.run(*words).expect(0)
+    assert 'Adopt of fresh, the TimesTen Server of tt60' in run.out and 'nothing is ever taken away' in run.out, run
+    assert re.search(r'^1 +check ', run.out, re.M) and re.search(r'^2 +declare ', run.out, re.M), run
+    assert re.search(r'^info +port-owner fresh: Port 16002', run.out, re.M) and 'An adoption may begin.' in run.out, run
+    assert [call.split()[:3] for call in bus.calls()] == [['CheckAdopt', 'fresh', 'tt60'], ['PlanAdopt', 'fresh', 'tt60']], bus.calls()
+    assert 'mode=relay' in bus.calls()[0] and 'kind=' not in bus.calls()[0], bus.calls()
+    assert json.loads(bus.run(*words, '--json').expect(0).out)['target'] == 'tt60'
+
+
+def refused_adoption_tells_the_remedy(bus):
+    run = bus.run('adopt', 'fresh', '--instance=tt60').expect(15)
+    assert re.search(r'^error +port-owner', run.err, re.M) and 'End it' in run.err and '--dry-run' in run.err, run
+    assert 'would be refused' in bus.run('adopt', 'fresh', '--instance=tt60', '--dry-run').expect(15).out
+
+
 def rollback_on_a_terminal_is_confirmed(bus):
     for answer, status in (('n\n', 25), ('\n', 25), ('\x04', 25)):
         terminal = Terminal(bus, ['rollback', 'main', '--allow-data-loss'])
@@ -762,6 +779,8 @@ TESTS = {
     refused_rollback_tells_what_would_be_lost: {
         'RefuseRollback': 'org.timesten.Upgrade1.Error.ChecksFailed', 'Checks': 'failed'},
     dry_run_changes_nothing: {'Checks': 'failed'},
+    dry_run_of_an_adoption_shows_steps_and_checks: {},
+    refused_adoption_tells_the_remedy: {'Checks': 'failed'},
     rollback_on_a_terminal_is_confirmed: {},
     confirmation_is_not_asked_where_checks_forbid_it: {'Checks': 'failed'},
     server_that_waits_to_be_confirmed_says_until_when: {'Confirmation': 'unconfirmed', 'ConfirmInSec': 720},

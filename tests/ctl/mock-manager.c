@@ -132,6 +132,40 @@ static int on_get_job(sd_bus_message *call, void *data, sd_bus_error *error)
                              "There is no job %" G_GUINT64_FORMAT, id);
 }
 
+static int on_check_adopt(sd_bus_message *call, void *data, sd_bus_error *error)
+{
+    Mock *mock = data;
+    const char *name, *instance;
+
+    sd_bus_message_read(call, "ss", &name, &instance);
+    g_autofree char *options = words_of_options(call);
+    g_autofree char *checks = script_word(mock, "Checks");
+
+    note_call(mock, call, "CheckAdopt %s %s%s", name, instance, options);
+    return sd_bus_reply_method_return(
+        call, "a(sssss)", 1, g_str_equal(checks, "failed") ? "error" : "info", "port-owner", name,
+        "Port 16002 is that of process 4711", g_str_equal(checks, "failed") ? "End it" : "");
+}
+
+static int on_plan_adopt(sd_bus_message *call, void *data, sd_bus_error *error)
+{
+    const char *name, *instance;
+
+    sd_bus_message_read(call, "ss", &name, &instance);
+    note_call(data, call, "PlanAdopt %s %s", name, instance);
+    return sd_bus_reply_method_return(call, "sa(ssbt)", "offline", 2, "check", "Look who has it",
+                                      TRUE, G_GUINT64_CONSTANT(2000000), "declare",
+                                      "Write the server's configuration", TRUE,
+                                      G_GUINT64_CONSTANT(100000));
+}
+
+static int on_adopt(sd_bus_message *call, void *data, sd_bus_error *error)
+{
+    note_call(data, call, "Adopt");
+    return sd_bus_error_setf(error, "org.timesten.Upgrade1.Error.ChecksFailed",
+                             "port-owner: Port 16002 is that of process 4711");
+}
+
 static int on_reload(sd_bus_message *call, void *data, sd_bus_error *error)
 {
     Mock *mock = data;
@@ -152,6 +186,9 @@ const sd_bus_vtable manager_vtable[] = {
     SD_BUS_METHOD("ListHeldSockets", "", "a(sssttuu)", on_list_held, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("HoldSocket", "sta{sv}", "", on_hold_socket, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("ResumeSocket", "sa{sv}", "", on_resume_socket, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("Adopt", "ssa{sv}", "to", on_adopt, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("CheckAdopt", "ssa{sv}", "a(sssss)", on_check_adopt, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("PlanAdopt", "ssa{sv}", "sa(ssbt)", on_plan_adopt, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Reload", "", "", on_reload, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_SIGNAL("JobNew", "tos", 0),
     SD_BUS_SIGNAL("JobRemoved", "toss", 0),

@@ -4,7 +4,7 @@ clients wait, and are served by the server on its private port. One that does no
 import re
 
 from harness import DAEMON_PORTS, check, equal, run, wait_until
-from unmanaged import Unmanaged
+from unmanaged import PORT, Unmanaged
 
 KEEPER = "timesten-server@main.service"
 SOCKET = "timesten-server@main.socket"
@@ -17,7 +17,7 @@ def files(world):
 
 def refused(world, wanted, *words):
     done = world.run("ttctl", "adopt", *words, check=False)
-    check(done.status != 0 and re.search(wanted, done.out + done.err), f"adopt {words} should say {wanted}: {done}")
+    check(done.status != 0 and re.search(wanted, re.sub(r"\s+", " ", done.out + done.err)), f"adopt {words} should say {wanted}: {done}")
 
 
 def refusals(world):
@@ -28,7 +28,7 @@ def refusals(world):
     refused(world, "listens on port 16002, not on 16009", "main", "--instance=tt60", "--listen=16009")
     refused(world, "no database of that name", "main", "--instance=tt60", "--databases=nothing")
     refused(world, "cannot be a DSN", "main", "--instance=tt60", "--databases=orders\\nMode")
-    refused(world, "runs without", "main", "--instance=tt60", "--mode=inherit")
+    refused(world, "runs without.* → Adopt it with --mode=relay, or stop the instance before", "main", "--instance=tt60", "--mode=inherit")
     refused(world, "must be one of", "main", "--instance=tt60", "--mode=other")
     # An impostor of another user sits where the server of 7.0, which does not run, has its port.
     port = DAEMON_PORTS["tt70"] + 2
@@ -40,12 +40,24 @@ def refusals(world):
     impostor.wait()
     equal(files(world), before, "what lies about after refusals")
     equal(world.servers("tt60"), [server], "the server's process after refusals")
+    jobs = world.bus.manager("ListJobs")
+    told = world.run("ttctl", "adopt", "main", "--instance=tt60", "--dry-run")
+    check(re.search(rf"port-owner main: .*process {server},", told.out) and re.search(r"^4 +move-server ", told.out, re.M)
+          and "An adoption may begin" in told.out, f"what a dry run says: {told}")
+    equal((files(world), world.server_port(), world.bus.manager("ListJobs")), (before, PORT, jobs), "what a dry run leaves")
 
 
 def keeper_and_server(world):
     [server] = world.servers("tt60")
     told = world.adopt()
     check("main is managed now" in told.out, f"ttctl said: {told}")
+    refused(world, "There is a server main already", "main", "--instance=tt60")
+    refused(world, f"Port {PORT} is that of server main already", "second", "--instance=tt60", f"--listen={PORT}")
+    refused(world, "Instance tt60 backs server main already.* → Add the databases", "second", "--instance=tt60", "--listen=16009")
+    equal(world.bus.properties("Server", "main")["Sessions"], 0, "the sessions without a client")
+    # Counted by the kernel, because nobody of ours accepted them.
+    world.start_clients(2, reconnect_every=0)
+    wait_until(lambda: world.bus.properties("Server", "main")["Sessions"] == 2, 30, "the sessions of the adopted server to be told")
     world.start_clients(4)
     world.settle()
     # A keeper that comes after one that was killed has the socket and knows who accepts.
