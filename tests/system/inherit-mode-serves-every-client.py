@@ -41,6 +41,8 @@ def test(world):
     wait_until(lambda: world.unit("timesten-server@main.service", "MainPID") not in ("0", keeper), 20, "a new keeper")
     job = world.must_end(world.upgrade(), "done")
     equal(job["Progress"], 1.0, "the progress at the end")
+    equal([line["MESSAGE"] for line in world.journal("_COMM=upgrade-job") if "started again" in line["MESSAGE"]], [],
+          "what was found not to serve after the step that lets clients in")
     world.settle()
     port = hello(world)
     wait_until(lambda: seen(world, "tt70", port), 20, "the address of a client to be seen by 7.0")
