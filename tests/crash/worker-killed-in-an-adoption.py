@@ -16,7 +16,7 @@ OBSTACLE = "/etc/systemd/system/sockets.target.wants/timesten-server@main.socket
 class AdoptWorld(Unmanaged):
     # Lanes ask for these.
     arm, shots, points, lines = CrashWorld.arm, CrashWorld.shots, CrashWorld.points, CrashWorld.lines
-    jobs_on_disk = CrashWorld.jobs_on_disk
+    jobs_on_disk, go_on = CrashWorld.jobs_on_disk, CrashWorld.go_on
 
     def boot(self, wait=True):
         if self.boots == 0:
@@ -66,22 +66,28 @@ def undone(world, points, server, before, tally):
     world.run("rm", OBSTACLE)
 
 
-def cancelled(world, server, before, tally):
-    """In the middle of the look at who has the port."""
+def cancel(world, server, before, tally, reach, go_on):
     known = set(world.jobs_on_disk())
-    gate = world.gate("tt60", "ttStatus")
     asked = world.popen("ttctl", "adopt", "main", "--instance=tt60", "--no-wait")
-    gate.wait()
-    number = world.lane.find_job(known)
+    reach()
+    number = world.lane.number = world.lane.find_job(known)
     world.run("ttctl", "cancel", number)
-    gate.open()
+    go_on()
     asked.wait()
-    world.lane.number = number
     equal(world.lane.wait_record(60), "cancelled", "the result of a cancelled adoption")
-    world.faults("tt60")
-    equal(look(world), before, "what a cancelled adoption leaves")
+    wait_until(lambda: look(world) == before, 20, f"nothing to be left of a cancelled adoption: {look(world)}")
     equal(world.servers("tt60"), [server], "the server's process after a cancel")
     tally.add("cancelled")
+
+
+def cancelled(world, server, before, tally):
+    """In the middle of the look at who has the port, and when nothing but the last step is left."""
+    gate = world.gate("tt60", "ttStatus")
+    cancel(world, server, before, tally, gate.wait, gate.open)
+    world.faults("tt60")
+    world.shell(f"rm -rf {CRASH}/main")
+    world.lane.arm(match="record end move-server", when="before", action="stop")
+    cancel(world, server, before, tally, lambda: wait_until(world.lane.shots, 60, "the worker to stop"), world.go_on)
 
 
 def cut(world, tally):
