@@ -1,6 +1,7 @@
 /* Every command of the stand-in is one function; main.c finds it by the name of the executable. */
 #pragma once
 
+int setuproot_main(int argc, char **argv);
 int timestend_main(int argc, char **argv);
 int timestensubd_main(int argc, char **argv);
 int timestenrepd_main(int argc, char **argv);
@@ -11,6 +12,8 @@ int ttadoptstores_main(int argc, char **argv);
 int ttbackup_main(int argc, char **argv);
 int ttdaemonadmin_main(int argc, char **argv);
 int ttdestroy_main(int argc, char **argv);
+int ttinstancecreate_main(int argc, char **argv);
+int ttinstancemodify_main(int argc, char **argv);
 int ttisql_main(int argc, char **argv);
 int ttisqlcs_main(int argc, char **argv);
 int ttmigrate_main(int argc, char **argv);

@@ -42,8 +42,19 @@ within() {
     done
 }
 
+# tt HOME COMMAND…: a utility of the instance, as its era has it called.
+tt() {
+    local home=$1 command=$2
+    shift 2
+    if [ -e "$home/bin/ttenv" ]; then
+        "$home/bin/ttenv" "$command" "$@"
+    else
+        "$home/bin/$command" "$@"
+    fi
+}
+
 listens() {
-    "$1/bin/ttStatus" | grep -q "^TimesTen server pid"
+    tt "$1" ttStatus | grep -q "^TimesTen server pid"
 }
 
 is_gone() {
@@ -99,7 +110,7 @@ tear_down() {
 }
 
 start() {
-    expect 0 "$1/bin/ttDaemonAdmin" -start
+    expect 0 tt "$1" ttDaemonAdmin -start
     within 60 listens "$1"
 }
 
@@ -108,7 +119,7 @@ fault() {
 }
 
 sql() {
-    output=$("$1/bin/ttIsql" -v1 -e "$2" "${3:-sample}" 2>&1)
+    output=$(tt "$1" ttIsql -v1 -e "$2" "${3:-sample}" 2>&1)
 }
 
 # number NAME: the first figure of that name in the JSON in $output.

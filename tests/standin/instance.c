@@ -53,6 +53,7 @@ static const Layout layouts[] = {
                                   { [OPTION_SERVER_PORT] = "server_port",
                                     [OPTION_DAEMON_PORT] = "daemon_port",
                                     [OPTION_INSTANCE_NAME] = "instance_name",
+                                    [OPTION_RELEASE] = "timesten_release",
                                     [OPTION_SYSTEMD] = "systemd" } },
 };
 
@@ -210,6 +211,21 @@ Instance *instance_self(void)
     return instance;
 }
 
+Instance *instance_software(void)
+{
+    Instance *instance = g_new0(Instance, 1);
+    g_autoptr(GError) error = NULL;
+
+    instance->installation = instance_own_top();
+    instance->home = g_strdup(instance->installation);
+    if (!find_release(instance, &error)) {
+        fprintf(stderr, "%s: not part of a TimesTen installation: %s\n", g_get_prgname(),
+                error->message);
+        exit(1);
+    }
+    return instance;
+}
+
 void instance_free(Instance *instance)
 {
     if (!instance)
@@ -262,6 +278,13 @@ char *instance_option(const Instance *instance, OptionId id)
     for (guint i = 0; lines[i]; i++)
         is_option(layout_of(instance), id, lines[i], &value);
     return value;
+}
+
+gboolean instance_is_under_systemd(const Instance *instance)
+{
+    g_autofree char *value = instance_option(instance, OPTION_SYSTEMD);
+
+    return g_strcmp0(value, "1") == 0;
 }
 
 gboolean instance_set_option(const Instance *instance, OptionId id, const char *value,

@@ -19,7 +19,8 @@ typedef enum {
     OPTION_SUPPORT_LOG,
     OPTION_DAEMON_PORT, /* these are in timesten.conf only */
     OPTION_INSTANCE_NAME,
-    OPTION_SYSTEMD,
+    OPTION_RELEASE,
+    OPTION_SYSTEMD, /* G: systemd=1 */
     N_OPTIONS,
 } OptionId;
 
@@ -45,6 +46,9 @@ typedef struct {
 /* The instance of the running executable. Prints why and ends the process where there is none:
  * without an instance no command of TimesTen can do anything. */
 Instance *instance_self(void);
+/* The installation of the running executable as an instance without name or files of its own, for
+ * commands that need none. */
+Instance *instance_software(void);
 Instance *instance_at(const char *home, GError **error);
 void instance_free(Instance *instance);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Instance, instance_free)
@@ -60,6 +64,8 @@ char *instance_compiled_in(const char *top, const char *name);
 char *instance_option(const Instance *instance, OptionId id);
 /* How the era writes an option; NULL: it has none. */
 const char *instance_option_name(const Instance *instance, OptionId id);
+/* systemd alone starts and stops it. */
+gboolean instance_is_under_systemd(const Instance *instance);
 /* Replaces or adds the line of an option, or removes it (VALUE NULL). */
 gboolean instance_set_option(const Instance *instance, OptionId id, const char *value,
                              GError **error);

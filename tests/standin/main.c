@@ -15,6 +15,7 @@ static const struct {
     int (*run)(int argc, char **argv);
     FamilyId since, until; /* releases that have it; until 0: all later ones */
 } commands[] = {
+    { "setuproot", setuproot_main },
     { "timestend", timestend_main },
     { "timestensubd", timestensubd_main },
     { "timestenrepd", timestenrepd_main },
@@ -25,6 +26,8 @@ static const struct {
     { "ttBackup", ttbackup_main },
     { "ttDaemonAdmin", ttdaemonadmin_main },
     { "ttDestroy", ttdestroy_main },
+    { "ttInstanceCreate", ttinstancecreate_main, FAMILY_181 },
+    { "ttInstanceModify", ttinstancemodify_main, FAMILY_181 },
     { "ttIsql", ttisql_main },
     { "ttIsqlCS", ttisqlcs_main },
     { "ttMigrate", ttmigrate_main },
@@ -87,6 +90,8 @@ static int serve_installer(int argc, char **argv)
         return install(argv[2], family);
     else if (argc == 3 && strcmp(argv[1], "--describe") == 0)
         return describe(&version, family);
+    else if (argc == 3 && strcmp(argv[1], "--upgrades") == 0)
+        return upgrades_print(&version);
     else
         fprintf(stderr,
                 "%s: tests/standin/install installs me; then I am each command that has a name\n",

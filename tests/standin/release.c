@@ -40,13 +40,21 @@
 
 /* From 11.2.1 on. */
 #define WITH_USERS                                                                                 \
-    .machine_version = TRUE, .notes = notes_with_group, .pretty_status = TRUE,                     \
-    .wide_contexts = TRUE, .plsql = TRUE, .cache_policy = "Cache Agent policy  ",                  \
+    .machine_version = TRUE, .notes = notes_group, .pretty_status = TRUE, .wide_contexts = TRUE,   \
+    .plsql = TRUE, .cache_policy = "Cache Agent policy  ",                                         \
     .driver = "TimesTen {release} ODBC Driver", .relaxed_save = TRUE, .users = TRUE
 
-static const char *const notes_none[] = { NULL };
-static const char *const notes_access_control[] = { "Access control disabled.", NULL };
-static const char *const notes_with_group[] = { "Group owner: {group}", "PL/SQL enabled.", NULL };
+#define HOMES                                                                                      \
+    "Instance admin: {admin}", "Instance home directory: {home}",                                  \
+        "Daemon home directory: {daemonhome}"
+
+static const char *const notes_old[] = { HOMES, NULL };
+static const char *const notes_70[] = { HOMES, "Access control disabled.", NULL };
+static const char *const notes_group[] = {
+    "Instance admin: {admin}", "Instance home directory: {home}",
+    "Group owner: {group}",    "Daemon home directory: {daemonhome}",
+    "PL/SQL enabled.",         NULL
+};
 
 static const Family families[] = {
     { .id = FAMILY_51,
@@ -57,7 +65,7 @@ static const Family families[] = {
       .server_port = 15103,
       .copyright = "Copyright (c) 1996-2005, TimesTen, Inc.  All rights reserved.",
       .built = "Wed Feb 23 10:47:52 2005",
-      .notes = notes_none,
+      .notes = notes_old,
       .one_line_down = TRUE,
       .memory_key = "KEY",
       .cache_policy = "Oracle agent policy ",
@@ -71,7 +79,7 @@ static const Family families[] = {
       .server_port = 16003,
       .copyright = "Copyright (c) 1996-2007, Oracle.  All rights reserved.",
       .built = "Fri Mar 16 14:02:11 2007",
-      .notes = notes_none,
+      .notes = notes_old,
       .one_line_down = TRUE,
       .memory_key = "KEY",
       .cache_policy = "Oracle agent policy ",
@@ -88,7 +96,7 @@ static const Family families[] = {
       .built = "2010-04-14T09:21:37Z",
       .date_on_next_line = TRUE,
       .machine_version = TRUE,
-      .notes = notes_access_control,
+      .notes = notes_70,
       .pretty_status = TRUE,
       .shared_mode_line = TRUE,
       .memory_key = "KEY",

@@ -44,7 +44,7 @@ typedef struct {
     gboolean date_on_next_line; /* the build date has a line of its own */
     gboolean machine_version;   /* -m and attribute names */
     gboolean new_attributes;    /* -m counts major1, major2, patchset … */
-    const char *const *notes;   /* further lines of the banner; {group} is the instance's group */
+    const char *const *notes;   /* further lines of the banner */
     /* ttStatus */
     gboolean pretty_status;    /* connections as a table unless -nopretty */
     gboolean one_line_down;    /* without a daemon one line says so */
@@ -88,6 +88,9 @@ const char *version_refuse_client(const Version *client, const Version *server, 
 
 /* Whether ttMigrate of READER restores a file that WRITER saved (facts 3.4, 4.1). */
 gboolean version_reads_file(const Version *reader, const Version *writer);
+
+/* Writes the upgrade.json of a release to standard output (upgrades.c). */
+int upgrades_print(const Version *to);
 
 /* Whether replication agents of two releases may talk at all (facts 4.1). NULL: yes; else why not.
  * What else peers before 7.0 need is agent_refuse_peer()'s. */

@@ -68,6 +68,8 @@ Session *session_open(const Instance *instance, const Target *target, const Sess
         return NULL;
     session->database = store_open(session->path, &instance->version, error);
     if (!session->database || !store_execute(session->database, sql_system_views, error) ||
+        (instance->family->id >= FAMILY_181 &&
+         !store_execute(session->database, sql_dollar_views, error)) ||
         (target->durable && !store_execute(session->database, "PRAGMA synchronous=FULL;", error)))
         return NULL;
     restoring = store_get(session->database, "restoring");

@@ -15,6 +15,9 @@ typedef struct {
     gboolean table; /* first token of a table's or index's name */
 } Token;
 
+const char sql_dollar_views[] =
+    "CREATE TEMP VIEW \"SYS.V$MONITOR\" AS SELECT * FROM \"SYS.MONITOR\";";
+
 const char sql_system_views[] =
     "CREATE TEMP VIEW \"SYS.DUAL\" AS SELECT 'X' AS DUMMY;"
     "CREATE TEMP VIEW \"SYS.MONITOR\" AS SELECT page_count * page_size / 1024 AS PERM_IN_USE_SIZE,"
@@ -143,7 +146,9 @@ static char *qualify(char **chain, const char *owner)
 {
     if (chain[1])
         return g_strdup_printf("%s.%s", chain[0], chain[1]);
-    return g_strdup_printf("%s.%s", strcmp(chain[0], "DUAL") == 0 ? "SYS" : owner, chain[0]);
+    return g_strdup_printf(
+        "%s.%s", strcmp(chain[0], "DUAL") == 0 || g_str_has_prefix(chain[0], "V$") ? "SYS" : owner,
+        chain[0]);
 }
 
 /* Marks each token where a table or index is named, and collects the tables by their last name and

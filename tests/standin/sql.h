@@ -23,6 +23,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Sql, sql_free)
 
 /* Views that stand for TimesTen's system tables; once per connection. */
 extern const char sql_system_views[];
+extern const char sql_dollar_views[]; /* from 18.1 on, after the others */
 
 /* Turns what SQLite said about a statement into TimesTen's number and words. */
 void sql_failure(sqlite3 *database, GError **error);

@@ -34,6 +34,7 @@ static const Option options[] = { { "-start", 0 },
                                   { "-stopwebserver", 0, .since = FAMILY_60, .until = FAMILY_70 },
                                   { "-force", 0 },
                                   { "-verbose", 0 },
+                                  { "-systemd", 0, .since = FAMILY_221 },
                                   { NULL } };
 
 static pid_t read_pid(const Instance *instance)
@@ -260,6 +261,13 @@ int ttdaemonadmin_main(int argc, char **argv)
     if (geteuid() != instance->admin_uid) {
         fprintf(stderr, "ttDaemonAdmin: only the instance administrator (%s) may do this\n",
                 instance->admin);
+        return 1;
+    }
+    if (instance_is_under_systemd(instance) && !arguments_value(arguments, "-systemd")) {
+        fprintf(stderr,
+                "ttDaemonAdmin: this instance is configured to be managed by systemd. Use "
+                "\"systemctl {start|stop|restart|status} tt_%s\"\n",
+                instance->name);
         return 1;
     }
     return run(arguments, arguments_value(arguments, "-force") != NULL);

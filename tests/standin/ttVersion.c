@@ -19,11 +19,10 @@ static void print_banner(const Instance *instance)
     printf("TimesTen Release %s (64 bit Linux/x86_64) (%s:%u)%s%s\n", instance->release,
            instance->name, instance->daemon_port, instance->family->date_on_next_line ? "\n" : " ",
            instance->family->built);
-    printf("  Instance admin: %s\n", instance->admin);
-    printf("  Instance home directory: %s\n", instance->home);
-    printf("  Daemon home directory: %s\n", instance->daemon_home);
     for (guint i = 0; instance->family->notes[i]; i++) {
-        g_autofree char *note = wording(instance->family->notes[i], "group", instance->group, NULL);
+        g_autofree char *note =
+            wording(instance->family->notes[i], "admin", instance->admin, "home", instance->home,
+                    "group", instance->group, "daemonhome", instance->daemon_home, NULL);
 
         printf("  %s\n", note);
     }
