@@ -53,7 +53,26 @@ Saved *beginning_state(const GateOptions *options, gboolean *ret_recovered)
         return configured_state(options);
     *ret_recovered = !left->stopped;
     left->stopped = 0;
+    if (left->state == KEEPER_DRAIN) { /* the sessions died with the last keeper */
+        left->state = KEEPER_HOLD;
+        left->drain_end = 0;
+    }
     first = g_steal_pointer(&left);
     g_message("Going on where the last keeper was: %s", nick_of(keeper_state_nicks, first->state));
     return first;
+}
+
+void beginning_check_backend(Saved *first, const char *server, const Listeners *listeners)
+{
+    Address address;
+
+    if (!first->backend || !address_parse(first->backend, &address, NULL) ||
+        !listeners_are_at(listeners, &address))
+        return;
+    g_warning("The backend %s is the public port of server %s itself: clients are refused. Name "
+              "another PrivatePort=",
+              first->backend, server);
+    g_clear_pointer(&first->backend, g_free);
+    if (first->state == KEEPER_OPEN)
+        first->state = KEEPER_REFUSE;
 }

@@ -1,4 +1,5 @@
 #include "port/gate.h"
+#include "port/account.h"
 #include "port/beginning.h"
 #include "port/census.h"
 #include "port/dialer.h"
@@ -6,27 +7,18 @@
 #include "port/heir.h"
 #include "port/listener.h"
 #include "port/notice.h"
-#include "port/parcel.h"
 #include "port/proxy.h"
 #include "port/publisher.h"
 #include "port/relay.h"
 #include "port/saved.h"
 #include "port/silence.h"
 #include "port/socket.h"
-#include "port/store.h"
 #include "port/turn.h"
 #include "common/error.h"
-#include "common/file.h"
-#include "common/names.h"
 #include "common/nick.h"
 #include "common/text.h"
 
 #include <unistd.h>
-
-/* A published time moves only when the clock was really set. */
-#define CLOCK_JUMP_USEC (200 * USEC_PER_MSEC)
-
-#define STATUS_LIMIT 4096
 
 /* Nobody tells us of the end of a session that we do not relay. */
 #define RECOUNT_USEC (250 * USEC_PER_MSEC)
@@ -35,17 +27,16 @@ struct Gate {
     char *server;
     Saved *now;
     gboolean proxy;
-    gboolean overdue;     /* it refuses because a deadline passed, not by order */
-    guint64 clock_offset; /* CLOCK_REALTIME - CLOCK_BOOTTIME */
-    guint64 accepted, refused, cut, gave_up;
-    guint64 waiting_since; /* in inherit mode, clients at the open port; 0: none */
+    gboolean overdue; /* it refuses because a deadline passed, not by order */
+    Account account;
     sd_event *event;
     Guest *guest; /* accepts at adopted sockets; NULL none */
     Listeners *listeners;
     Dialer *dialer;
     Relay *relay;
     Turn *turn;
-    gboolean apart; /* the lanes met what they cannot serve: it is done here, until one was served */
+    gboolean
+        apart; /* the lanes met what they cannot serve: it is done here, until one was served */
     Publisher *publisher;
     Silence *silence;
     Census *census;
@@ -202,7 +193,7 @@ static guint cut_sessions(Gate *gate)
 {
     guint count = relay_cut(gate->relay);
 
-    gate->cut += count;
+    gate->account.cut += count;
     return count;
 }
 
@@ -214,9 +205,8 @@ static gboolean on_may_accept(gpointer data)
     DialState state = DIAL_SILENT;
 
     if (gate->now->state == KEEPER_OPEN)
-        state = relay_has_room(gate->relay)
-                    ? dialer_ask(gate->dialer, relay_sessions(gate->relay))
-                    : DIAL_WAIT;
+        state = relay_has_room(gate->relay) ? dialer_ask(gate->dialer, relay_sessions(gate->relay))
+                                            : DIAL_WAIT;
     if (state != DIAL_READY)
         gate->apart = TRUE;
     if (state == DIAL_WAIT)
@@ -233,11 +223,11 @@ static void serve_or_refuse(Gate *gate, int client, gboolean spoke)
         if (backend >= 0)
             socket_reset(backend);
         socket_reset(client);
-        gate->refused++;
+        gate->account.refused++;
         return;
     }
     relay_begin(gate->relay, client, backend, spoke);
-    gate->accepted++;
+    gate->account.accepted++;
     gate->apart = FALSE;
 }
 
@@ -257,7 +247,7 @@ static void on_accepted(int client, gpointer data)
     word = gate->now->state == KEEPER_OPEN ? socket_first_word(client) : WORD_NONE;
     if (word == WORD_GAVE_UP) {
         close(client);
-        gate->gave_up++;
+        gate->account.gave_up++;
     } else {
         serve_or_refuse(gate, client, word == WORD_SPOKE);
     }
@@ -444,36 +434,26 @@ static void on_guest_gone(gpointer data)
 {
     Gate *gate = data;
 
-    g_message("Server %s: the adopted server has ended; from now on the port is relayed to %s",
-              gate->server, gate->now->backend ? gate->now->backend : "nobody yet");
+    g_message("Server %s: from now on the port is relayed to %s", gate->server,
+              gate->now->backend ? gate->now->backend : "nobody yet");
     g_clear_pointer(&gate->guest, guest_free);
-    store_forget_guest();
     listeners_restore(gate->listeners);
     apply(gate);
 }
 
 gboolean gate_adopt(Gate *gate, GArray *sockets, int pidfd, GError **error)
 {
-    g_autoptr(Guest) guest = guest_new(gate->event, pidfd, on_guest_gone, gate, error);
-    gboolean added;
+    gboolean taken = listeners_limit(gate->listeners) > 0, again, added;
+    Guest *guest = guest_adopt(gate->event, gate->server, pidfd, sockets, taken, gate->guest,
+                               &again, on_guest_gone, gate, error);
 
-    if (guest && gate->guest && guest_pid(guest) == guest_pid(gate->guest)) {
-        parcel_drop(sockets); /* asked a second time */
-        return TRUE;
-    }
-    if (guest && listeners_limit(gate->listeners) > 0)
-        tu_error_set(error, TU_ERROR_NOT_POSSIBLE, "Server %s has its port already", gate->server);
-    else if (guest && store_adopted(pidfd, sockets, error)) {
-        g_message("Server %s: adopted from process %u, which serves its clients until it ends",
-                  gate->server, guest_pid(guest));
-        turn_close(gate->turn);
-        gate->guest = g_steal_pointer(&guest);
-        added = listeners_share(gate->listeners, sockets, error);
-        apply(gate);
-        return added;
-    }
-    parcel_drop(sockets);
-    return FALSE;
+    if (!guest)
+        return again;
+    turn_close(gate->turn);
+    gate->guest = guest;
+    added = listeners_share(gate->listeners, sockets, error);
+    apply(gate);
+    return added;
 }
 
 gboolean gate_knows_user(const Gate *gate, uid_t user)
@@ -483,53 +463,22 @@ gboolean gate_knows_user(const Gate *gate, uid_t user)
 
 /* Status */
 
-static guint64 published_time(Gate *gate, guint64 boottime)
-{
-    guint64 offset = (guint64)g_get_real_time() - boottime_now();
-
-    if ((guint64)ABS((gint64)(offset - gate->clock_offset)) > CLOCK_JUMP_USEC)
-        gate->clock_offset = offset;
-    return boottime > 0 ? boottime + gate->clock_offset : 0;
-}
-
 KeeperStatus *gate_status(Gate *gate)
 {
-    KeeperStatus *status = g_new0(KeeperStatus, 1);
     const TurnCounts counts = turn_counts(gate->turn);
 
-    gate->accepted += counts.accepted;
-    gate->refused += counts.refused;
-    gate->gave_up += counts.gave_up;
-    *status = (KeeperStatus){
-        .state = gate->now->state,
-        .backend = g_strdup(gate->now->backend),
-        .sessions = count_sessions(gate),
-        .held = listeners_held(gate->listeners),
-        .queue_limit = listeners_limit(gate->listeners),
-        .hold_since = published_time(gate, gate->now->since),
-        .hold_deadline = published_time(gate, gate->now->deadline),
-        .accepted = gate->accepted,
-        .refused = gate->refused,
-        .cut = gate->cut,
-        .gave_up = gate->gave_up,
-        .guest = guest_pid(gate->guest),
-    };
-    return status;
+    account_add(&gate->account, &counts);
+    return account_status(&gate->account, gate->now, gate->listeners, count_sessions(gate),
+                          guest_pid(gate->guest));
 }
 
-/* For how long the backend of an open port has been silent. One that accepts by itself is, while
- * its queue does not get empty. */
+/* For how long the backend of an open port has been silent. */
 static guint64 find_silence(Gate *gate, guint held)
 {
     if (gate->now->state != KEEPER_OPEN)
         return 0;
-    if (!is_inherited(gate))
-        return dialer_silence(gate->dialer);
-    if (held == 0)
-        gate->waiting_since = 0;
-    else if (gate->waiting_since == 0)
-        gate->waiting_since = boottime_now();
-    return gate->waiting_since ? boottime_now() - gate->waiting_since : 0;
+    return is_inherited(gate) ? silence_of_queue(gate->silence, held)
+                              : dialer_silence(gate->dialer);
 }
 
 static KeeperStatus *on_publish(char **ret_text, gpointer data)
@@ -551,28 +500,20 @@ static KeeperStatus *on_publish(char **ret_text, gpointer data)
 
 /* Beginning and end */
 
-/* The counters go on where the last published line of the killed keeper had them; its sessions were
- * cut by its death. */
-static void recover_counters(Gate *gate)
+static gboolean add_timer(sd_event *event, sd_event_source **timer, sd_event_time_handler_t handler,
+                          Gate *gate, GError **error)
 {
-    g_autofree char *path = path_keeper(gate->server, "status");
-    g_autofree char *line = file_read(path, STATUS_LIMIT, NULL, NULL);
-    g_autoptr(KeeperStatus) last = line ? keeper_status_parse(line, NULL) : NULL;
+    int r = sd_event_add_time(event, timer, CLOCK_BOOTTIME, 0, USEC_PER_MSEC, handler, gate);
 
-    if (!last)
-        return;
-    gate->accepted = last->accepted;
-    gate->refused = last->refused;
-    /* Those of a server that accepts by itself noticed nothing. */
-    gate->cut = last->cut + (is_inherited(gate) ? 0 : last->sessions);
-    gate->gave_up = last->gave_up;
+    if (r >= 0)
+        r = sd_event_source_set_enabled(*timer, SD_EVENT_OFF);
+    return r >= 0 || tu_error_errno(error, -r, "Cannot make a timer");
 }
 
 static gboolean make_parts(Gate *gate, sd_event *event, const GateOptions *options, GError **error)
 {
     static const ListenersCalls calls = { on_may_accept, on_accepted };
     gboolean guest = options->guest >= 0;
-    int r;
 
     gate->turn = turn_new(event, on_turn_ended, gate, error);
     if (!gate->turn)
@@ -588,33 +529,21 @@ static gboolean make_parts(Gate *gate, sd_event *event, const GateOptions *optio
         listeners_new(event, options->listeners, options->n_listeners, guest, &calls, gate, error);
     if (!gate->listeners)
         return FALSE;
-    if (guest && !(gate->guest = guest_new(event, options->guest, on_guest_gone, gate, error)))
+    if (guest && !(gate->guest = guest_new(event, options->server, options->guest, on_guest_gone,
+                                           gate, error)))
         return FALSE;
     gate->publisher = publisher_new(event, options->server, on_publish, gate, error);
     if (!gate->publisher)
         return FALSE;
-    r = sd_event_add_time(event, &gate->deadline, CLOCK_BOOTTIME, 0, USEC_PER_MSEC, on_deadline,
-                          gate);
-    if (r >= 0)
-        r = sd_event_source_set_enabled(gate->deadline, SD_EVENT_OFF);
-    if (r >= 0)
-        r = sd_event_add_time(event, &gate->drain_end, CLOCK_BOOTTIME, 0, USEC_PER_MSEC,
-                              on_drain_end, gate);
-    if (r >= 0)
-        r = sd_event_source_set_enabled(gate->drain_end, SD_EVENT_OFF);
-    if (r >= 0)
-        r = sd_event_add_time(event, &gate->recount, CLOCK_BOOTTIME, 0, USEC_PER_MSEC, on_recount,
-                              gate);
-    if (r >= 0)
-        r = sd_event_source_set_enabled(gate->recount, SD_EVENT_OFF);
-    return r >= 0 || tu_error_errno(error, -r, "Cannot make a timer");
+    return add_timer(event, &gate->deadline, on_deadline, gate, error) &&
+           add_timer(event, &gate->drain_end, on_drain_end, gate, error) &&
+           add_timer(event, &gate->recount, on_recount, gate, error);
 }
 
 Gate *gate_new(sd_event *event, const GateOptions *options, GError **error)
 {
     g_autoptr(Gate) gate = g_new0(Gate, 1);
     gboolean recovered;
-    Address address;
 
     gate->server = g_strdup(options->server);
     gate->event = event;
@@ -625,22 +554,9 @@ Gate *gate_new(sd_event *event, const GateOptions *options, GError **error)
         return NULL;
     gate->now = beginning_state(options, &recovered);
     if (recovered)
-        recover_counters(gate);
-    if (gate->now->backend && !is_inherited(gate) &&
-        address_parse(gate->now->backend, &address, NULL) &&
-        listeners_are_at(gate->listeners, &address)) {
-        g_warning(
-            "The backend %s is the public port of server %s itself: clients are refused. Name "
-            "another PrivatePort=",
-            gate->now->backend, gate->server);
-        g_clear_pointer(&gate->now->backend, g_free);
-        if (gate->now->state == KEEPER_OPEN)
-            gate->now->state = KEEPER_REFUSE;
-    }
-    if (gate->now->state == KEEPER_DRAIN) { /* the sessions died with the last keeper */
-        gate->now->state = KEEPER_HOLD;
-        gate->now->drain_end = 0;
-    }
+        account_recover(&gate->account, gate->server, is_inherited(gate));
+    if (!is_inherited(gate))
+        beginning_check_backend(gate->now, gate->server, gate->listeners);
     if (!saved_store(gate->server, gate->now, error))
         return NULL;
     apply(gate);

@@ -10,10 +10,18 @@
 
 typedef struct Guest Guest;
 
-/* PIDFD becomes the guest's own, also after a failure. GONE is called once, from the event loop,
- * when the process has ended; after it the guest may be freed. */
-Guest *guest_new(sd_event *event, int pidfd, void (*gone)(gpointer data), gpointer data,
-                 GError **error);
+/* One that an earlier keeper adopted. PIDFD becomes the guest's own, also after a failure. GONE is
+ * called once, from the event loop, when the process has ended; after it the guest may be freed. */
+Guest *guest_new(sd_event *event, const char *server, int pidfd, void (*gone)(gpointer data),
+                 gpointer data, GError **error);
+/* A fresh one: systemd keeps its process and its SOCKETS (array of int) from now on, for this
+ * keeper and the next. PRESENT: the guest that is there already, NULL none; *ret_again: it is the
+ * same process, and nothing was done. Refused where the port is TAKEN. After NULL the SOCKETS are
+ * closed.
+ */
+Guest *guest_adopt(sd_event *event, const char *server, int pidfd, GArray *sockets, gboolean taken,
+                   const Guest *present, gboolean *ret_again, void (*gone)(gpointer data),
+                   gpointer data, GError **error);
 void guest_free(Guest *guest);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Guest, guest_free)
 

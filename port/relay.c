@@ -15,7 +15,7 @@
 #define ENDED_USEC (100 * USEC_PER_MSEC)
 
 /* By how many sessions a lane may be ahead of another before that one gets what it takes. */
-#define AHEAD 8
+#define AHEAD 2
 
 struct Relay {
     LaneShared shared;

@@ -9,7 +9,8 @@
 
 struct Silence {
     char *path;
-    guint64 called; /* CLOCK_BOOTTIME µs; 0: not in this silence */
+    guint64 waiting; /* clients wait since then; 0: none */
+    guint64 called;  /* CLOCK_BOOTTIME µs; 0: not in this silence */
 };
 
 Silence *silence_new(const char *server)
@@ -43,4 +44,15 @@ void silence_lasts(Silence *silence, guint64 lasted)
     silence->called = now;
     if (!file_replace(silence->path, text, -1, 0644, &error))
         g_warning("Nobody is told that the backend is silent: %s", error->message);
+}
+
+guint64 silence_of_queue(Silence *silence, guint held)
+{
+    guint64 now = boottime_now();
+
+    if (held == 0)
+        silence->waiting = 0;
+    else if (silence->waiting == 0)
+        silence->waiting = now;
+    return silence->waiting ? now - silence->waiting : 0;
 }
