@@ -53,6 +53,7 @@ static void take_inet(const struct nlmsghdr *message, DiagFound found, gpointer 
     if (message->nlmsg_len < NLMSG_LENGTH(sizeof *one))
         return;
     socket.inode = one->idiag_inode;
+    socket.cookie = one->id.idiag_cookie[0] | (guint64)one->id.idiag_cookie[1] << 32;
     socket.queue = one->idiag_rqueue;
     socket.limit = one->idiag_wqueue;
     set_local(&socket.local, one);

@@ -8,6 +8,7 @@
 
 typedef struct {
     guint64 inode;                 /* 0: a connection that nobody has accepted yet */
+    guint64 cookie;                /* of TCP: SO_COOKIE, no two sockets of a boot have the same */
     struct sockaddr_storage local; /* of TCP */
     guint queue;                   /* of a listening socket: the connects that wait */
     guint limit;                   /* the same: how many may */

@@ -1,6 +1,5 @@
 #include "port/census.h"
 #include "port/socket.h"
-#include "common/diag.h"
 #include "common/text.h"
 
 #include <netinet/in.h>
@@ -16,7 +15,8 @@ struct Census {
 
 typedef struct {
     const struct sockaddr_storage *listener;
-    guint count;
+    DiagFound found;
+    gpointer data;
 } Search;
 
 Census *census_new(void)
@@ -47,12 +47,12 @@ static gboolean was_accepted_at(const struct sockaddr_storage *listener,
            IN6_ARE_ADDR_EQUAL(&l6->sin6_addr, &a6->sin6_addr);
 }
 
-static void add(const DiagSocket *socket, gpointer data)
+static void pass_on(const DiagSocket *socket, gpointer data)
 {
-    Search *search = data;
+    const Search *search = data;
 
-    if (socket->inode != 0 && was_accepted_at(search->listener, &socket->local))
-        search->count++;
+    if (was_accepted_at(search->listener, &socket->local))
+        search->found(socket, search->data);
 }
 
 static guint16 port_of(const struct sockaddr_storage *address)
@@ -61,16 +61,28 @@ static guint16 port_of(const struct sockaddr_storage *address)
                                                : ((const struct sockaddr_in6 *)address)->sin6_port);
 }
 
-static guint count_at(Census *census, int socket)
+gboolean census_ask(int socket, DiagFound found, gpointer data, GError **error)
 {
     struct sockaddr_storage listener = { 0 };
     socklen_t length = sizeof listener;
-    Search search = { .listener = &listener };
-    g_autoptr(GError) error = NULL;
+    Search search = { &listener, found, data };
 
-    if (getsockname(socket, (struct sockaddr *)&listener, &length) < 0 ||
-        diag_established(port_of(&listener), add, &search, &error))
-        return search.count;
+    return getsockname(socket, (struct sockaddr *)&listener, &length) < 0 ||
+           diag_established(port_of(&listener), pass_on, &search, error);
+}
+
+static void count_accepted(const DiagSocket *socket, gpointer data)
+{
+    *(guint *)data += socket->inode != 0;
+}
+
+static guint count_at(Census *census, int socket)
+{
+    g_autoptr(GError) error = NULL;
+    guint count = 0;
+
+    if (census_ask(socket, count_accepted, &count, &error))
+        return count;
     if (!census->told)
         g_warning("The sessions cannot be counted: %s", error->message);
     census->told = TRUE;

@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include <glib.h>
+#include "common/diag.h"
 
 typedef struct Census Census;
 
@@ -14,3 +14,6 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Census, census_free)
 /* At the listening SOCKETS (array of int). Asked often it answers what it knows: counting must
  * never take more than a hundredth of the time, however many there are. */
 guint census_count(Census *census, const GArray *sockets);
+
+/* Each connection at the listening SOCKET, accepted or not. */
+gboolean census_ask(int socket, DiagFound found, gpointer data, GError **error);

@@ -7,6 +7,7 @@
 #include "port/heir.h"
 #include "port/listener.h"
 #include "port/notice.h"
+#include "port/patience.h"
 #include "port/proxy.h"
 #include "port/publisher.h"
 #include "port/relay.h"
@@ -39,6 +40,7 @@ struct Gate {
         apart; /* the lanes met what they cannot serve: it is done here, until one was served */
     Publisher *publisher;
     Silence *silence;
+    Patience *patience;
     Census *census;
     sd_event_source *deadline;
     sd_event_source *drain_end;
@@ -141,8 +143,7 @@ static gboolean change(Gate *gate, Saved *next, GError **error)
     return TRUE;
 }
 
-/* A change that time brings and that cannot be refused: it holds even where it cannot be written
- * down. */
+/* A change that time brings: it holds even where it cannot be written down. */
 static void change_anyway(Gate *gate, Saved *next)
 {
     g_autoptr(GError) error = NULL;
@@ -304,10 +305,8 @@ static int on_recount(sd_event_source *source, uint64_t usec, void *data)
 static int on_drain_end(sd_event_source *source, uint64_t usec, void *data)
 {
     Gate *gate = data;
-    guint cut;
 
-    cut = cut_sessions(gate);
-    g_message("The drain is over: %u sessions cut", cut);
+    g_message("The drain is over: %u sessions cut", cut_sessions(gate));
     finish_drain(gate);
     return 0;
 }
@@ -356,8 +355,7 @@ static gboolean check_deadline(guint64 usec, GError **error)
 
 gboolean gate_hold(Gate *gate, guint64 deadline_usec, GError **error)
 {
-    /* A drain that runs goes on: who renews the deadline does not ask for mercy on the sessions'
-     * time. */
+    /* A drain that runs goes on: to renew the deadline is no mercy on the sessions' time. */
     gboolean draining = gate->now->state == KEEPER_DRAIN;
     Saved *next;
 
@@ -405,8 +403,8 @@ void gate_cut(Gate *gate)
     guint count = cut_sessions(gate);
 
     g_message("%u sessions cut by order", count);
-    listeners_open_door(
-        gate->listeners); /* whoever had the sockets is gone: now clients may queue */
+    /* Whoever had the sockets is gone: now clients may queue. */
+    listeners_open_door(gate->listeners);
     if (gate->now->state == KEEPER_DRAIN) {
         finish_drain(gate);
         return;
@@ -475,10 +473,13 @@ KeeperStatus *gate_status(Gate *gate)
 /* For how long the backend of an open port has been silent. */
 static guint64 find_silence(Gate *gate, guint held)
 {
-    if (gate->now->state != KEEPER_OPEN)
-        return 0;
-    return is_inherited(gate) ? silence_of_queue(gate->silence, held)
-                              : dialer_silence(gate->dialer);
+    gboolean open = gate->now->state == KEEPER_OPEN;
+    gboolean heir = open && heir_is(gate->now->backend) && !gate->guest;
+
+    gate->account.refused += patience_look(gate->patience, gate->listeners, heir && held > 0);
+    if (open && !is_inherited(gate))
+        return dialer_silence(gate->dialer);
+    return silence_of_queue(gate->silence, open ? held : 0);
 }
 
 static KeeperStatus *on_publish(char **ret_text, gpointer data)
@@ -549,6 +550,7 @@ Gate *gate_new(sd_event *event, const GateOptions *options, GError **error)
     gate->event = event;
     gate->proxy = options->proxy;
     gate->silence = silence_new(options->server);
+    gate->patience = patience_new(options->server, options->wait_usec);
     gate->census = census_new();
     if (!make_parts(gate, event, options, error))
         return NULL;
@@ -589,6 +591,7 @@ void gate_free(Gate *gate)
     g_clear_pointer(&gate->turn, turn_free);
     g_clear_pointer(&gate->publisher, publisher_free);
     g_clear_pointer(&gate->silence, silence_free);
+    g_clear_pointer(&gate->patience, patience_free);
     g_clear_pointer(&gate->census, census_free);
     g_clear_pointer(&gate->now, saved_free);
     g_free(gate->server);
