@@ -105,6 +105,11 @@ char *unit_revive(const char *server)
     return g_strdup_printf("timesten-revive@%s.service", server);
 }
 
+char *unit_confirm(const char *server)
+{
+    return g_strdup_printf("timesten-confirm@%s.timer", server);
+}
+
 char *unit_job(guint64 id)
 {
     return g_strdup_printf("timesten-job@%" G_GUINT64_FORMAT ".service", id);

@@ -46,6 +46,7 @@ char *unit_instance(const char *instance);      /* timesten@INSTANCE.service */
 char *unit_server(const char *server);          /* timesten-server@SERVER.service */
 char *unit_server_socket(const char *server);   /* timesten-server@SERVER.socket */
 char *unit_revive(const char *server);          /* timesten-revive@SERVER.service */
+char *unit_confirm(const char *server);         /* timesten-confirm@SERVER.timer */
 char *unit_job(guint64 id);                     /* timesten-job@ID.service */
 
 /* Whether a string may name an instance or a server: 1 to 64 of [A-Za-z0-9_], the first not a digit.

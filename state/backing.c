@@ -143,14 +143,20 @@ static guint64 until(guint64 end, guint64 now)
     return end > now ? end - now : 0;
 }
 
-guint64 backing_confirm_left(const Backing *backing)
+gboolean backing_same_boot(const Backing *backing)
 {
     g_autofree char *boot = boot_recall();
+
+    return boot && g_strcmp0(boot, backing->confirm_boot) == 0;
+}
+
+guint64 backing_confirm_left(const Backing *backing)
+{
     guint64 given = until(backing->confirm_by, backing->since);
 
     if (backing->confirm_by == 0)
         return USEC_NEVER;
-    if (boot && g_strcmp0(boot, backing->confirm_boot) == 0)
+    if (backing_same_boot(backing))
         return until(backing->confirm_by_monotonic, g_get_monotonic_time());
     return MIN(until(backing->confirm_by, g_get_real_time()), given);
 }

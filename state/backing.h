@@ -35,6 +35,8 @@ void backing_set_deadline(Backing *backing, guint64 usec);
 /* When that is, in µs since the epoch as the clock stands now; 0 never. In the boot of its commit a
  * clock that is set changes nothing, and after another boot never more is left than was given. */
 guint64 backing_confirm_by(const Backing *backing);
+/* Whether this is the boot of its commit. */
+gboolean backing_same_boot(const Backing *backing);
 /* µs that are left; 0 over, USEC_NEVER none was set. */
 guint64 backing_confirm_left(const Backing *backing);
 

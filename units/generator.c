@@ -15,6 +15,7 @@
 #include "state/record.h"
 #include "state/request.h"
 #include "timesten/utility.h"
+#include "units/deadline.h"
 #include "units/layout.h"
 #include "units/owner.h"
 #include "units/writer.h"
@@ -259,6 +260,8 @@ static void write_reviver(const Generator *generator, const ServerConfig *server
 
 static void write_server(const Generator *generator, const ServerConfig *server)
 {
+    g_autoptr(GError) error = NULL;
+
     if (server->wanted_listen) {
         g_autofree char *message = g_strdup_printf(
             "Server %s is open on %s and stays there; for %s run systemctl stop "
@@ -271,6 +274,8 @@ static void write_server(const Generator *generator, const ServerConfig *server)
     write_socket(generator, server->name, server->listen, server->mode == MODE_INHERIT);
     write_keeper(generator, server);
     write_reviver(generator, server);
+    deadline_write(generator->writer, generator->inventory, server, &error);
+    report_error(generator, &error);
 }
 
 /* Servers that are open but no longer (rightly) configured keep their port: systemd would close a
@@ -449,11 +454,8 @@ static void generate_all(Generator *generator)
 {
     const Inventory *inventory = generator->inventory;
 
-    for (guint i = 0; i < inventory->problems->len; i++) {
-        const InventoryProblem *problem = g_ptr_array_index(inventory->problems, i);
-
-        report(generator, 3, problem->message);
-    }
+    for (guint i = 0; i < inventory->problems->len; i++)
+        report(generator, 3, ((InventoryProblem *)inventory->problems->pdata[i])->message);
     read_layouts(generator);
     for (guint i = 0; i < inventory->servers->len; i++)
         write_server(generator, g_ptr_array_index(inventory->servers, i));
@@ -536,15 +538,14 @@ static int explain(const char *root, const char *kind, const char *name)
     return EXIT_FAILURE;
 }
 
-/* Starts the unfinished jobs, as the links of a first look would have done. */
+/* Starts what the links of a first look would have started. */
 static int resume(void)
 {
     Generator generator = { .root = "" };
+    g_autoptr(Inventory) inventory = inventory_load();
     g_autoptr(GPtrArray) jobs = find_unfinished_jobs(&generator);
     g_autoptr(GPtrArray) words = g_ptr_array_new_with_free_func(g_free);
 
-    if (jobs->len == 0)
-        return EXIT_SUCCESS;
     g_ptr_array_add(words, g_strdup("systemctl"));
     g_ptr_array_add(words, g_strdup("--no-block"));
     g_ptr_array_add(words, g_strdup("start"));
@@ -553,6 +554,10 @@ static int resume(void)
 
         g_ptr_array_add(words, unit_job(job->id));
     }
+    for (guint i = 0; i < inventory->servers->len; i++)
+        deadline_add_units(inventory, inventory->servers->pdata[i], words);
+    if (words->len == 3)
+        return EXIT_SUCCESS;
     g_ptr_array_add(words, NULL);
     execvp("systemctl", (char **)words->pdata);
     perror("Cannot run systemctl");

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define KEPT_LIMIT (64 * 1024) /* bytes of a drop-in */
+
 struct Writer {
     char *directory;
     char *kept;
@@ -49,6 +51,17 @@ gboolean writer_dropin(Writer *writer, const char *unit, const char *name, const
         return FALSE;
     file_forget_unfinished(path); /* systemd runs one of us at a time */
     if (!file_replace(path, text->str, text->len, 0644, error))
+        return FALSE;
+    g_hash_table_add(writer->written, g_steal_pointer(&path));
+    return TRUE;
+}
+
+gboolean writer_keep(Writer *writer, const char *unit, const char *name, const char *first)
+{
+    g_autofree char *path = g_strconcat(writer->kept, "/", unit, ".d/", name, NULL);
+    g_autofree char *text = file_read(path, KEPT_LIMIT, NULL, NULL);
+
+    if (!text || !g_str_has_prefix(text, first))
         return FALSE;
     g_hash_table_add(writer->written, g_steal_pointer(&path));
     return TRUE;

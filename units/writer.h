@@ -21,6 +21,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Writer, writer_free)
 gboolean writer_dropin(Writer *writer, const char *unit, const char *name, const GString *text,
                        GError **error);
 
+/* Leaves that drop-in as an earlier run wrote it where it begins with the line FIRST; FALSE: it does
+ * not. */
+gboolean writer_keep(Writer *writer, const char *unit, const char *name, const char *first);
+
 /* Makes TARGET.wants/UNIT, a link to the unit file FILE (absolute). */
 gboolean writer_want(Writer *writer, const char *target, const char *unit, const char *file,
                      GError **error);
