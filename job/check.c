@@ -107,9 +107,11 @@ GPtrArray *check_run(Job *job, const StepType *plan, GError **error)
                                         NULL };
     const CheckType *const cleaning[] = { checks_of_clean, NULL };
     const CheckType *const adopting[] = { checks_of_adopt, NULL };
-    const CheckType *const *tables = job_moves_server(job)          ? moving
-                                     : request_adopts(job->request) ? adopting
-                                                                    : cleaning;
+    const CheckType *const confirming[] = { checks_of_confirm, NULL };
+    const CheckType *const *tables = job_moves_server(job)            ? moving
+                                     : request_adopts(job->request)   ? adopting
+                                     : request_confirms(job->request) ? confirming
+                                                                      : cleaning;
     Check check = { .job = job, .plan = plan };
     g_autoptr(GPtrArray) findings = g_ptr_array_new_with_free_func(finding_free);
     g_autoptr(TimesTenStatus) from = NULL, to = NULL;

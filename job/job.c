@@ -512,7 +512,9 @@ gboolean job_read_commit(Job *job, gboolean doubtful, gboolean *ret_committed, G
 {
     g_autoptr(Backing) backing = NULL;
 
-    if (!job_moves_server(job)) { /* what it decided stands in its record and nowhere else */
+    const gboolean confirms = request_confirms(job->request);
+
+    if (!job_moves_server(job) && !confirms) { /* what it decided stands in its record and nowhere else */
         const RecordStep *commit = record_find_step(job->summary, "commit");
 
         *ret_committed = commit && commit->state == STEP_DONE;
@@ -521,8 +523,9 @@ gboolean job_read_commit(Job *job, gboolean doubtful, gboolean *ret_committed, G
     backing = backing_load(job->server->name, error);
     if (!backing)
         return FALSE;
-    *ret_committed =
-        backing->job == job->request->id && g_strcmp0(backing->instance, job->request->to) == 0;
+    *ret_committed = confirms ? backing->confirmed_by == job->request->id
+                              : backing->job == job->request->id &&
+                                    g_strcmp0(backing->instance, job->request->to) == 0;
     if (!*ret_committed)
         return TRUE;
     job->interruptible = FALSE;

@@ -181,6 +181,22 @@ static const StepType offline_clean[] = {
     { NULL },
 };
 
+/* Ends the way back. The server serves all the time, but for the last step where that was asked for. */
+static const StepType online_confirm[] = {
+    { "check", "Check everything again, inside the job", step_check, NULL, some_seconds },
+    { "commit", "Keep the new release; then going back loses what is written", step_confirm_commit,
+      NULL, a_moment, .commits = TRUE },
+    { "forget-deadline", "Let the server go back by itself no more", step_confirm_forget, NULL,
+      a_moment },
+    { "end-replication", "End the replication between the two releases", step_end_replication, NULL,
+      some_seconds },
+    { "stop-previous-daemon", "Stop the previous main daemon where nobody else wants it",
+      step_confirm_stop, NULL, a_moment },
+    { "backwards-compat", "Take -insecure-backwards-compat away, or tell that it is left",
+      step_confirm_compat, NULL, a_moment },
+    { NULL },
+};
+
 /* Nothing is taken away, so there is no step after which there is no way back. */
 static const StepType adopt[] = {
     { "check", "Look who has the port, and whether it can be shared", step_check, NULL,
@@ -204,6 +220,7 @@ static const struct {
     { "upgrade", "online", online },
     { "rollback", "offline", offline_rollback },
     { "rollback", "online", online_rollback },
+    { "confirm", "online", online_confirm },
     { "clean", "offline", offline_clean },
     { "adopt", "offline", adopt },
 };

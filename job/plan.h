@@ -29,7 +29,8 @@ typedef struct {
     gboolean undone_last;
 } StepType;
 
-/* Rows of a kind of job ("upgrade", "rollback", "clean", "adopt") by a method, ended by an id of NULL; NULL
+/* Rows of a kind of job ("upgrade", "rollback", "clean", "adopt", "confirm") by a
+ * method, ended by an id of NULL; NULL
  * where there is no such plan. */
 const StepType *plan_of(const char *kind, const char *method);
 const StepType *plan_find(const StepType *plan, const char *id);

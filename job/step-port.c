@@ -1,5 +1,6 @@
 /* Steps that touch the public port, and the commit. */
 #include "job/steps.h"
+#include "job/confirm.h"
 #include "job/meter.h"
 #include "job/runner.h"
 #include "job/server.h"
@@ -112,5 +113,5 @@ gboolean step_resume(Job *job, GError **error)
     if (job->server->mode == MODE_INHERIT && !step_bring_server_up(job, &job->to, error))
         return FALSE;
     job->outage_since = 0;
-    return TRUE;
+    return confirm_arm(job, error);
 }

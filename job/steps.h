@@ -55,6 +55,11 @@ gboolean step_copy_undo(Job *job, GError **error);
 gboolean step_destroy_copy(Job *job, GError **error);
 guint64 step_copy_estimate(const Job *job);
 char *step_copy_dsn(const Job *job, const char *dsn); /* its DSN in the old release; g_free() */
+/* step-confirm.c: the end of an upgrade that waited to be confirmed */
+gboolean step_confirm_commit(Job *job, GError **error);
+gboolean step_confirm_forget(Job *job, GError **error);
+gboolean step_confirm_stop(Job *job, GError **error);
+gboolean step_confirm_compat(Job *job, GError **error);
 /* step-clean.c: what upgrades left behind */
 gboolean step_clean_start(Job *job, GError **error);
 gboolean step_clean_stop(Job *job, GError **error);

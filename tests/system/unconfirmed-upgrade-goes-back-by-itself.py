@@ -1,0 +1,142 @@
+"""What nobody confirms in time goes back by itself with every row, also where the time was over while the host was down; and
+what is confirmed stays, without a way back that loses nothing."""
+
+import hashlib
+import re
+
+from harness import check, equal, options, refused, run, say, wait_until
+from online import OnlineWorld
+
+HOUR = 3600 * 10**6
+BACKING = "var/lib/timesten-upgrade/servers/main"
+TIMER = "timesten-confirm@main.timer"
+TIMES = f"/run/systemd/system/{TIMER}.d/50-deadline.conf"
+
+
+def confirmation(world):
+    server = world.bus.properties("Server", "main")
+    return server["Confirmation"], server["ConfirmBy"]
+
+
+def went_back(world):
+    """Waits until it did; the number of the job, whom it was asked by."""
+    wait_until(lambda: world.bus.properties("Server", "main")["Instance"] == "tt60", 120, "the server to go back", 0.3)
+    number = world.bus.manager("ListJobs")[0][-1][0]
+    job = world.must_end(number, "done")
+    equal((job["Kind"], job["Method"], job["StartedByUID"]), ("rollback", "online", 0), "the job that goes back")
+    equal(confirmation(world), ("", 0), "what is left to confirm")
+    wait_until(lambda: world.unit("timesten-revert@main.service") == "inactive", 60, "who asked for it to end", 0.3)
+    return number
+
+
+def later(world, usec):
+    """The host is down: the upgrade was confirmed to be confirmed that much earlier."""
+    path = world.root / BACKING
+    text = re.sub(r"^(Since|ConfirmBy)=(\d+)$", lambda one: f"{one[1]}={int(one[2]) - usec}",
+                  path.read_text().split("\n", 1)[1], flags=re.M)
+    path.write_text(f"#sum={hashlib.sha256(text.encode()).hexdigest()[:16]}\n{text}")
+
+
+def goes_back_in_time(world):
+    """The time is over at once, and the upgrade is still at work: it is asked for again until it can be done."""
+    world.start_clients(4)
+    world.settle()
+    world.must_end(world.online(**{"confirm-within": ("t", 10**6)}), "done")
+    went_back(world)
+    world.settle()
+    world.end_clients("tt60")
+    world.must_serve("tt60")
+    world.is_untouched("tt60")
+    said = [one["MESSAGE"] for one in world.journal("-t", "revert-unconfirmed")]
+    check(said and "Nobody has confirmed the upgrade of server main in time" in said[0], f"what the journal tells: {said}")
+    for line in said:
+        say(f"  {line}")
+
+
+def goes_back_after_a_reboot(world):
+    world.run("ttctl", "clean", "main", "--databases=orders", timeout=120)
+    world.must_end(world.online(**{"confirm-within": ("t", HOUR)}), "done")
+    state, by = confirmation(world)
+    equal(state, "unconfirmed", "what an upgrade leaves")
+    check("goes back to tt60 in 59min" in world.run("ttctl", "status", "main").out, "ttctl status does not tell")
+    equal(world.unit(TIMER), "active", "the timer")
+    times = world.read(TIMES)  # they count from the timer's start
+    world.systemctl("daemon-reload")
+    equal(world.read(TIMES), times, "when the timer goes off after a daemon-reload")
+    world.start_clients(4)
+    world.settle()
+    report = world.stop_clients()
+    world.systemctl("disable", "--now", "timesten@tt60.service", "timesten@tt70.service", check=False)
+    world.poweroff()
+    later(world, 2 * HOUR)
+    world.boot()
+    went_back(world)
+    check(by > 0, "no time was told")
+    equal(world.lost("tt60", report), [], "rows that were written while it was unconfirmed")
+    world.must_serve("tt60")
+    world.is_untouched("tt60")
+
+
+def stays_when_confirmed(world):
+    world.run("ttctl", "clean", "main", "--databases=orders", timeout=120)
+    world.must_end(world.online(**{"confirm-within": ("t", HOUR)}), "done")
+    refused(lambda: world.upgrade(target="tt60"), "NotPossible", "ttctl confirm main")
+    world.start_clients(4)
+    world.settle()
+    done = world.run("ttctl", "confirm", "main", check=False, timeout=120)
+    equal(done.status, 0, f"ttctl confirm: {done}")
+    say("  " + done.out.strip().replace("\n", "\n  "))
+    check("Done: main stays with tt70" in done.out, f"what ttctl said: {done.out}")
+    world.settle()
+    world.end_clients("tt70")
+    equal(confirmation(world), ("confirmed", 0), "what is left to confirm")
+    equal(world.unit(TIMER), "inactive", "the timer")
+    equal(world.unit("timesten@tt60.service"), "inactive", "the main daemon that nobody has enabled")
+    world.is_untouched("tt70")
+    world.must_serve("tt70")
+
+    # What is left to do is done as it is told.
+    left = world.job(world.bus.manager("ListJobs")[0][-1][0])["LeftToDo"]
+    equal(len(left), 1, f"what is left to do: {left}")
+    check("-insecure-backwards-compat" in left[0], f"what is left to do: {left}")
+    world.shell(left[0].split("any more: ")[1], timeout=120)
+    options_of = world.read("/opt/TimesTen/tt70/info/ttendaemon.options")
+    check("-insecure-backwards-compat" not in options_of, f"the option is still there: {options_of}")
+    world.must_serve("tt70", release="7.0.6")
+
+    message = refused(lambda: world.bus.server("main", "Rollback", "a{sv}", 0, timeout=60), "ChecksFailed", "data-loss")
+    say(f"  refused: {message}")
+    number = world.bus.server("main", "Rollback", "a{sv}", *options({"allow-data-loss": ("b", "true")}), timeout=60)[0]
+    equal(world.must_end(number, "done")["Method"], "offline", "the method of a rollback after the confirmation")
+    world.must_serve("tt60")
+
+
+def drops_the_option(world):
+    """Nobody is refused while the main daemon is started anew without it."""
+    world.run("ttctl", "clean", "main", "--databases=orders", timeout=120)
+    world.must_end(world.online(), "done")
+    equal(confirmation(world), ("unconfirmed", 0), "an upgrade without a deadline")
+    clients = world.start_clients(4, release="7.0.6")
+    world.settle()
+    done = world.run("ttctl", "confirm", "main", "--backwards-compat-off", check=False, timeout=120)
+    equal(done.status, 0, f"ttctl confirm --backwards-compat-off: {done}")
+    equal(world.job(world.bus.manager("ListJobs")[0][-1][0])["LeftToDo"], [], "what is left to do")
+    options_of = world.read("/opt/TimesTen/tt70/info/ttendaemon.options")
+    check("-insecure-backwards-compat" not in options_of, f"the option is still there: {options_of}")
+    world.must_serve("tt70", release="7.0.6")
+    report = world.stop_clients(clients)
+    equal(world.lost("tt70", report), [], "rows that were acknowledged")
+    equal(report.refused, 0, "connects that were refused")
+
+
+def test(world):
+    world.expect(r"upgrade-job: Check (data-loss|way-back|backwards-compat|irreversible|agent-policy)",
+                 r"upgrade-job: Step check failed: data-loss", r"upgrade-job: Job \d+ finished: failed",
+                 r"systemd: Failed to start timesten-job@", r"systemd: timesten-job@\d+.service: Failed with result")
+    goes_back_in_time(world)
+    goes_back_after_a_reboot(world)
+    stays_when_confirmed(world)
+    drops_the_option(world)
+
+
+run(test, OnlineWorld, kind="online", server_lines=["DrainSec=1"])
