@@ -473,13 +473,11 @@ KeeperStatus *gate_status(Gate *gate)
 /* For how long the backend of an open port has been silent. */
 static guint64 find_silence(Gate *gate, guint held)
 {
-    gboolean open = gate->now->state == KEEPER_OPEN;
-    gboolean heir = open && heir_is(gate->now->backend) && !gate->guest;
+    gboolean inherited = gate->now->state == KEEPER_OPEN && is_inherited(gate);
+    guint64 wait = silence_of_queue(gate->silence, inherited ? held : 0);
 
-    gate->account.refused += patience_look(gate->patience, gate->listeners, heir && held > 0);
-    if (open && !is_inherited(gate))
-        return dialer_silence(gate->dialer);
-    return silence_of_queue(gate->silence, open ? held : 0);
+    gate->account.refused += patience_look(gate->patience, gate->listeners, gate->guest ? 0 : wait);
+    return gate->now->state == KEEPER_OPEN && !inherited ? dialer_silence(gate->dialer) : wait;
 }
 
 static KeeperStatus *on_publish(char **ret_text, gpointer data)

@@ -5,6 +5,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+/* A queue that has not been empty for so long is looked at. Earlier would cost a busy server more
+ * than it is worth: the kernel goes through all connections of the host for an answer. */
+#define LOOK_USEC (2 * USEC_PER_SEC)
+
 struct Patience {
     char *server;
     guint64 limit;
@@ -135,13 +139,13 @@ static void tell(Patience *patience, guint count)
     patience->told = patience->told || count > 0;
 }
 
-guint patience_look(Patience *patience, Listeners *listeners, gboolean wait)
+guint patience_look(Patience *patience, Listeners *listeners, guint64 wait)
 {
     guint64 now = boottime_now();
     g_autoptr(GPtrArray) waiting = NULL;
     guint count = 0;
 
-    if (!wait) {
+    if (wait == 0 || wait < MIN(LOOK_USEC, patience->limit / 2)) {
         g_clear_pointer(&patience->first, g_ptr_array_unref);
         patience->told = FALSE;
         return 0;

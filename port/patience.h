@@ -15,7 +15,6 @@ Patience *patience_new(const char *server, guint64 wait_usec);
 void patience_free(Patience *patience);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Patience, patience_free)
 
-/* To be told a few times a second whether clients WAIT at the open port. Returns how many were
- * reset.
- */
-guint patience_look(Patience *patience, Listeners *listeners, gboolean wait);
+/* To be told a few times a second for how long (µs) clients WAIT at the open port without an end;
+ * 0: none does. Returns how many were reset. */
+guint patience_look(Patience *patience, Listeners *listeners, guint64 wait);
