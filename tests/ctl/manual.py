@@ -6,6 +6,7 @@
 import contextlib
 import json
 import re
+import shlex
 import subprocess
 import sys
 import xml.etree.ElementTree as xml
@@ -14,6 +15,7 @@ from pathlib import Path
 from ctl import Bus
 
 PAGES = ('ttctl.1', 'org.timesten.Upgrade1.5', 'timesten-upgrade.conf.5', 'timesten-upgrade.7',
+         'timesten-upgrade-online.7',
          'port-keeper.8', 'timesten-upgraded.8')
 
 
@@ -123,6 +125,31 @@ def bus_members_are_those_of_the_contract(tools):
             assert re.search(wanted, told), f'{interface.get("name")}: {wanted} is not told'
 
 
+def calls_by_hand_are_those_of_the_contract(tools):
+    """Each call of the page for those who have busctl alone: method and signature, properties."""
+    blocks = re.findall(r'^\.\\" calls\n(.*?)^\.\\" end', page(tools, 'timesten-upgrade-online.7'), re.M | re.S)
+    interfaces = {}
+    for file in (tools.source / 'dbus').glob('*.xml'):
+        interface = xml.parse(file).getroot().find('interface')
+        interfaces[interface.get('name')] = {(node.tag, node.get('name')): node for node in interface}
+    seen = set()
+    for line in plain(''.join(blocks).replace('\\e\n', ' ')).splitlines():
+        words = [word for word in shlex.split(line) if not word.startswith('--')]
+        verb, service, path, name, *rest = words[1:]
+        equal((words[0], service, path.startswith('/org/timesten/Upgrade1/')), ('busctl', 'org.timesten.Upgrade1', True))
+        seen.add((verb, rest[0]))
+        if verb == 'get-property':
+            missing = [one for one in rest if ('property', one) not in interfaces[name]]
+            assert not missing, f'{name} has no {missing}'
+            continue
+        equal(verb, 'call')
+        node = interfaces[name].get(('method', rest[0]))
+        assert node is not None, f'{name} has no method {rest[0]}'
+        equal(rest[1], ''.join(one.get('type') for one in node.iter('arg') if one.get('direction') == 'in'))
+    methods = {name for verb, name in seen if verb == 'call'}
+    equal(methods, {'Check', 'Plan', 'Upgrade', 'Rollback', 'Clean', 'Confirm'})
+
+
 def arguments(node, direction):
     return ', '.join(re.escape(a.get('type')) for a in node.iter('arg')
                      if a.get('direction') == direction)
@@ -147,6 +174,7 @@ def pages_are_clean(tools):
 TESTS = (exit_statuses_are_the_error_table, verbs_are_those_of_the_help,
          options_are_those_of_the_help, json_shapes_are_those_of_the_program,
          configuration_keys_are_those_of_the_reader, bus_members_are_those_of_the_contract,
+         calls_by_hand_are_those_of_the_contract,
          steps_are_those_of_the_plan, pages_are_clean)
 
 
