@@ -164,6 +164,8 @@ static const OptionRow rows[] = {
       FLAG(quiet) },
     { "method", 0, VALUE_REQUIRED, "METHOD", "How the data moves: auto, offline, online", GROUP_MOVE,
       take_word, 0, "method" },
+    { "peer", 0, VALUE_REQUIRED, "HOST[:PORT]", "Replicates with it and serves meanwhile (upgrade)",
+      GROUP_MOVE, take_word, 0, "peer" },
     { "hold-limit", 0, VALUE_REQUIRED, "TIME", "How long connects may be made to wait", GROUP_HOLD,
       take_span, 0, "hold-limit-usec" },
     { "outage-limit", 0, VALUE_REQUIRED, "TIME", "Undo when the server is away for longer",

@@ -28,6 +28,7 @@ static const OptionRow rows[] = {
     { "hold-limit-usec", HOLDS, "t", USEC_PER_SEC, DAY_USEC, "1 s to 1 day, in µs" },
     { "outage-limit-usec", CHANGES, "t", USEC_PER_SEC, G_MAXUINT64, "at least 1 s, in µs" },
     { "drain-usec", HOLDS, "t", 0, DAY_USEC, "at most 1 day, in µs" },
+    { "peer", OPTIONS_UPGRADE, "s" },
     { "parallel", OPTIONS_UPGRADE, "u", 1, 256, "1 to 256" },
     { "confirm-within", OPTIONS_UPGRADE, "t", USEC_PER_SEC, CONFIRM_LIMIT_USEC,
       "1 s to 366 days, in µs" },

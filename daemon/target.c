@@ -6,6 +6,7 @@
 #include "common/error.h"
 #include "common/names.h"
 #include "common/text.h"
+#include "timesten/peer.h"
 
 /* What is unconfirmed has two instances that replicate, and a way back that needs both. */
 static gboolean check_settled(const ServerConfig *config, GError **error)
@@ -32,6 +33,24 @@ static gboolean check_deadline(const Call *call, GError **error)
                         call->method);
 }
 
+static gboolean find_method(Call *call, const char *method, GError **error)
+{
+    const char *peer = options_word(call->options, "peer");
+    g_autofree char *host = NULL;
+    guint16 port;
+
+    if (!peer) {
+        /* What "auto" means as long as nobody looks first. */
+        call_set(&call->method, g_str_equal(method, "auto") ? "offline" : method);
+        return TRUE;
+    }
+    if (g_str_equal(method, "offline"))
+        return tu_error_set(error, TU_ERROR_INVALID_OPTION,
+                            "Option peer does not go with the method offline. Leave one out");
+    call_set(&call->method, "peer");
+    return peer_address_parse(peer, &host, &port, error);
+}
+
 static gboolean find_upgrade(Call *call, const char *target, GError **error)
 {
     const ServerConfig *config = ((const Server *)call->object)->config;
@@ -51,8 +70,8 @@ static gboolean find_upgrade(Call *call, const char *target, GError **error)
                             "Server %s is backed by instance %s already. Name another one",
                             config->name, target);
     call_set(&call->to, target);
-    /* What "auto" means as long as nobody looks first. */
-    call_set(&call->method, !method || g_str_equal(method, "auto") ? "offline" : method);
+    if (!find_method(call, method ? method : "auto", error))
+        return FALSE;
     return check_deadline(call, error) && check_settled(config, error);
 }
 

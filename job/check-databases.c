@@ -212,7 +212,10 @@ static gboolean look_replication(Check *check, GError **error)
         if (!result)
             return FALSE;
         peers = replication_peers(result->output);
-        if (peers > 0)
+        if (peers > 0 && check->job->options.peer_host)
+            check_found(check, SEVERITY_INFO, *dsn, NULL, "It replicates to %u peer%s", peers,
+                        peers == 1 ? "" : "s");
+        else if (peers > 0)
             check_found(
                 check, SEVERITY_ERROR, *dsn,
                 "Use the method online, or end the replication of this database first",

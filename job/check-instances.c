@@ -31,9 +31,10 @@ static gboolean look_release_path(Check *check, GError **error)
     const Release *from = &job->from.facts->release, *to = &job->to.facts->release;
     g_autofree char *from_text = release_format(from);
     g_autofree char *to_text = release_format(to);
+    const gboolean peer = job->options.peer_host != NULL;
+    const char *method = peer ? "beside a peer" : job->request->method;
     g_autoptr(RuleAnswer) answer =
-        rules_ask(job_replicates(job) ? METHOD_ONLINE : METHOD_OFFLINE, from, to);
-    const char *method = job->request->method;
+        rules_ask(peer || job_replicates(job) ? METHOD_ONLINE : METHOD_OFFLINE, from, to);
 
     if (!answer->possible)
         check_found(check, SEVERITY_ERROR, job->to.config->name, "Choose another target instance",

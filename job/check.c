@@ -105,10 +105,13 @@ GPtrArray *check_run(Job *job, const StepType *plan, GError **error)
     const CheckType *const moving[] = { checks_of_instances, checks_of_databases,
                                         checks_of_rollback, checks_of_online, checks_of_host,
                                         NULL };
+    const CheckType *const beside_peer[] = { checks_of_instances, checks_of_databases,
+                                             checks_of_peer, checks_of_host, NULL };
     const CheckType *const cleaning[] = { checks_of_clean, NULL };
     const CheckType *const adopting[] = { checks_of_adopt, NULL };
     const CheckType *const confirming[] = { checks_of_confirm, NULL };
-    const CheckType *const *tables = job_moves_server(job)            ? moving
+    const CheckType *const *tables = job->options.peer_host           ? beside_peer
+                                     : job_moves_server(job)          ? moving
                                      : request_adopts(job->request)   ? adopting
                                      : request_confirms(job->request) ? confirming
                                                                       : cleaning;

@@ -47,7 +47,8 @@ typedef struct {
 
 /* Rows by what they look at, each ended by an id of NULL. */
 extern const CheckType checks_of_instances[], checks_of_databases[], checks_of_host[],
-    checks_of_rollback[], checks_of_online[], checks_of_clean[], checks_of_adopt[], checks_of_confirm[];
+    checks_of_rollback[], checks_of_online[], checks_of_clean[], checks_of_adopt[],
+    checks_of_confirm[], checks_of_peer[];
 
 void check_found(Check *check, Severity severity, const char *subject, const char *remedy,
                  const char *format, ...) G_GNUC_PRINTF(5, 6);

@@ -7,6 +7,7 @@
 #include "common/text.h"
 #include "state/adoption.h"
 #include "state/backing.h"
+#include "timesten/peer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -47,6 +48,7 @@ void job_free(Job *job)
     inhibitor_free(job->inhibitor);
     sd_bus_flush_close_unref(job->bus);
     sd_event_unref(job->event);
+    g_free(job->options.peer_host);
     g_free(job->trouble);
     g_free(job->declaration);
     g_free(job->tag);
@@ -130,9 +132,10 @@ gboolean job_init_side(const Job *job, Side *side, const char *name, GError **er
     return init_side(job, side, name, "", error);
 }
 
-static void options_init(Job *job)
+static gboolean options_init(Job *job, GError **error)
 {
     GVariant *options = job->request->options;
+    const char *peer = NULL;
 
     job->options = (JobOptions){
         .hold_limit_usec = job->server->hold_limit_usec,
@@ -144,13 +147,20 @@ static void options_init(Job *job)
     if (job_replicates(job) && !job->server->outage_limit_given)
         job->options.outage_limit_usec = ONLINE_OUTAGE_USEC;
     if (!options)
-        return;
+        return TRUE;
     g_variant_lookup(options, "hold-limit-usec", "t", &job->options.hold_limit_usec);
     g_variant_lookup(options, "outage-limit-usec", "t", &job->options.outage_limit_usec);
     g_variant_lookup(options, "drain-usec", "t", &job->options.drain_usec);
     g_variant_lookup(options, "confirm-within", "t", &job->options.confirm_within_usec);
     g_variant_lookup(options, "parallel", "u", &job->options.parallel);
     job->options.parallel = MAX(job->options.parallel, 1);
+    if (!g_variant_lookup(options, "peer", "&s", &peer))
+        return TRUE;
+    if (!peer_address_parse(peer, &job->options.peer_host, &job->options.peer_port, error))
+        return FALSE;
+    if (job->options.peer_port == 0)
+        job->options.peer_port = job->server->port;
+    return TRUE;
 }
 
 static gboolean told_to_stop;
@@ -199,9 +209,8 @@ Job *job_new(JobRequest *request, RecordSummary *summary, GError **error)
         return NULL;
     job->server = inventory_server(job->inventory, request->server, error);
     if (!job->server || !init_side(job, &job->from, request->from, FACTS_FROM, error) ||
-        !init_side(job, &job->to, request->to, FACTS_TO, error))
+        !init_side(job, &job->to, request->to, FACTS_TO, error) || !options_init(job, error))
         return NULL;
-    options_init(job);
     sigemptyset(&term);
     sigaddset(&term, SIGTERM);
     sigprocmask(SIG_BLOCK, &term, NULL);

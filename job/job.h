@@ -35,6 +35,8 @@ typedef struct {
     guint64 drain_usec;
     guint64 confirm_within_usec; /* after which it goes back by itself; 0 never */
     guint parallel;              /* utilities at a time */
+    char *peer_host;             /* of a method "peer"; NULL otherwise */
+    guint16 peer_port;           /* of the TimesTen Server there */
 } JobOptions;
 
 typedef struct {

@@ -201,13 +201,15 @@ static Job *job_for_question(char **words, GError **error)
     g_autoptr(JobRequest) request = g_new0(JobRequest, 1);
     g_autoptr(Inventory) inventory = inventory_load();
     const ServerConfig *server = NULL;
-    const char *kind = "upgrade", *method = "offline";
+    const char *kind = "upgrade", *method = "offline", *peer;
 
     request->options = g_variant_parse(G_VARIANT_TYPE_VARDICT, words[2], NULL, NULL, error);
     if (!request->options)
         return NULL;
     g_variant_lookup(request->options, "kind", "&s", &kind);
     g_variant_lookup(request->options, "method", "&s", &method);
+    if (g_variant_lookup(request->options, "peer", "&s", &peer))
+        method = "peer";
     request->kind = g_strdup(kind);
     /* A server that is to be adopted is not there yet. */
     if (!request_adopts(request) && !(server = inventory_server(inventory, words[0], error)))

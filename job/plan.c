@@ -56,6 +56,51 @@ static const StepType offline[] = {
     { NULL },
 };
 
+/* The databases replicate with those of another host, which serves the clients meanwhile
+ * (facts 4.4). Up to the commit the peer keeps its log for the old databases, so that they can go
+ * on; the join ends that, so it comes after. Nobody waits for the outage but who connects to this
+ * host all the same. */
+static const StepType peer_upgrade[] = {
+    { "check", "Check everything again, inside the job", step_check, NULL, some_seconds },
+    { "announce", "Tell applications that the change is coming", step_announce, step_announce_undo,
+      a_moment, .undone_last = TRUE },
+    { "start-new-daemon", "Start the main daemon of the new release, its server off",
+      step_start_new_daemon, step_start_new_daemon_undo, some_seconds, .undone_last = TRUE },
+    { "hold", "Hold the port of this host: its clients are on the other one", step_hold,
+      step_hold_undo, a_moment, .takes_away = TRUE, .done_by_boot = TRUE },
+    { "drain", "Let running sessions end", step_drain, NULL, drain_time, .takes_away = TRUE },
+    { "stop-old-server", "Stop the TimesTen Server of the old release", step_stop_old_server,
+      step_stop_old_server_undo, some_seconds, .takes_away = TRUE },
+    { "quiesce", "Make sure that nobody is connected to the databases", step_quiesce,
+      step_quiesce_undo, a_moment, .takes_away = TRUE },
+    { "send-rest", "Wait until what was written here has arrived at the peer", step_send_rest, NULL,
+      some_seconds, .takes_away = TRUE },
+    { "stop-replication", "Stop the old replication agents: the peer keeps its log from here on",
+      step_stop_replication, step_stop_replication_undo, some_seconds, .takes_away = TRUE },
+    { "export", "Save each database with ttMigrate of the old release, with its replication",
+      step_export, step_export_undo, step_export_estimate, .takes_away = TRUE,
+      .undone_last = TRUE },
+    { "import", "Restore each database with ttMigrate of the new release", step_import,
+      step_import_undo, step_import_estimate, .takes_away = TRUE, .undone_last = TRUE },
+    { "verify", "Compare saved and restored rows, query the new databases", step_verify, NULL,
+      step_verify_estimate, .takes_away = TRUE },
+    { "start-new-server", "Start the TimesTen Server of the new release on its private port",
+      step_start_new_server, step_start_new_server_undo, some_seconds, .takes_away = TRUE },
+    { "ask-peer", "Make sure that the peer has kept its log for this host", step_ask_peer, NULL,
+      some_seconds, .takes_away = TRUE },
+    { "commit", "Make the new release the one that backs the server", step_commit, NULL, a_moment,
+      .takes_away = TRUE, .commits = TRUE },
+    { "join", "Let the new databases take part in the replication", step_join_peer, NULL,
+      state_changes, .takes_away = TRUE },
+    { "catch-up", "Wait until all that the peer has kept has arrived, and the way back works",
+      step_catch_up_peer, NULL, some_seconds, .takes_away = TRUE },
+    { "resume", "Open the port: this host can serve clients with the new release", step_resume,
+      NULL, a_moment, .takes_away = TRUE, .undone_by_boot = TRUE },
+    { "retire-old", "Keep the old server from ever coming back to a port", step_retire_old, NULL,
+      a_moment },
+    { NULL },
+};
+
 /* Back to the instance before. Its databases are as they were at the switch, so nothing is moved:
  * what was written since is lost, and the checks insist that this is wanted. */
 static const StepType offline_rollback[] = {
@@ -86,9 +131,9 @@ static const StepType offline_rollback[] = {
     { NULL },
 };
 
-/* The guide's second way (facts 4.4, 4.6): a copy is migrated while clients write, replication brings
- * what they wrote meanwhile, and only the last rows are waited for. The old server is stopped first,
- * replication is drained second, and the keeper opens to the new server third. */
+/* The guide's second way (facts 4.4, 4.6): a copy is migrated while clients write, replication
+ * brings what they wrote meanwhile, and only the last rows are waited for. The old server is
+ * stopped first, replication is drained second, and the keeper opens to the new server third. */
 static const StepType online[] = {
     { "check", "Check everything again, inside the job", step_check, NULL, some_seconds },
     { "announce", "Tell applications that the change is coming", step_announce, step_announce_undo,
@@ -218,6 +263,7 @@ static const struct {
 } plans[] = {
     { "upgrade", "offline", offline },
     { "upgrade", "online", online },
+    { "upgrade", "peer", peer_upgrade },
     { "rollback", "offline", offline_rollback },
     { "rollback", "online", online_rollback },
     { "confirm", "online", online_confirm },

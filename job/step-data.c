@@ -320,7 +320,7 @@ static gboolean migrate_each(Job *job, const char *step, Side *side, UtilityId i
             .group = group,
             .arguments = { .dsn = of_copy ? step_copy_dsn(job, dsn) : g_strdup(dsn),
                            .file = job_export_path(job, dsn),
-                           .replicated = job_replicates(job) },
+                           .replicated = job_replicates(job) || job->options.peer_host },
         };
     }
     ok = run_parallel(job, runs, count, poll, error) && note_times(job, runs, count, error);

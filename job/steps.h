@@ -60,6 +60,18 @@ gboolean step_confirm_commit(Job *job, GError **error);
 gboolean step_confirm_forget(Job *job, GError **error);
 gboolean step_confirm_stop(Job *job, GError **error);
 gboolean step_confirm_compat(Job *job, GError **error);
+/* step-peer.c: beside a database on another host */
+/* What was written here has arrived there. */
+gboolean step_send_rest(Job *job, GError **error);
+/* The agents of the old databases. */
+gboolean step_stop_replication(Job *job, GError **error);
+gboolean step_stop_replication_undo(Job *job, GError **error);
+/* The peer has kept what it is to send. */
+gboolean step_ask_peer(Job *job, GError **error);
+/* The new databases take the old ones' place; after the commit, because the peer then forgets what
+ * the old ones would need. */
+gboolean step_join_peer(Job *job, GError **error);
+gboolean step_catch_up_peer(Job *job, GError **error);
 /* step-clean.c: what upgrades left behind */
 gboolean step_clean_start(Job *job, GError **error);
 gboolean step_clean_stop(Job *job, GError **error);

@@ -168,7 +168,7 @@ static void peer_free(gpointer data)
     g_free(peer);
 }
 
-static PeerState parse_state(const char *word)
+PeerState replication_state_parse(const char *word)
 {
     for (guint i = 0; peer_state_words[i]; i++)
         if (g_ascii_strcasecmp(word, peer_state_words[i]) == 0)
@@ -199,7 +199,7 @@ static void take_peer(GPtrArray *peers, char **words)
     text_parse_uint64(words[2], 1, G_MAXUINT16, &port);
     peer = g_new0(ReplicationPeer, 1);
     *peer = (ReplicationPeer){ g_ascii_strup(words[0], -1), g_strdup(words[1]), (guint16)port,
-                               parse_state(words[3]), -1 };
+                               replication_state_parse(words[3]), -1 };
     g_ptr_array_add(peers, peer);
 }
 

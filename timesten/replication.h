@@ -54,6 +54,7 @@ char *replication_missing(char **a, char **b);
 
 typedef enum { PEER_START, PEER_PAUSE, PEER_STOP, PEER_FAILED, PEER_UNKNOWN } PeerState;
 extern const char *const peer_state_words[]; /* as -state takes them; ended by NULL */
+PeerState replication_state_parse(const char *word);
 
 typedef struct {
     char *name; /* upper case */

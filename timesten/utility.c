@@ -205,8 +205,8 @@ static char *expand_client(const Release *release, const UtilityArguments *argum
                     "No server port is known for database %s. Give the server a PrivatePort=", dsn);
         return NULL;
     }
-    return g_strdup_printf("TTC_Server=127.0.0.1;TTC_Server_DSN=%s;TCP_Port=%u", dsn,
-                           arguments->port);
+    return g_strdup_printf("TTC_Server=%s;TTC_Server_DSN=%s;TCP_Port=%u",
+                           arguments->host ? arguments->host : "127.0.0.1", dsn, arguments->port);
 }
 
 static gboolean check_path(const char *what, const char *path, GError **error)

@@ -35,7 +35,7 @@ typedef enum {
     UTILITY_REPLICATION_WAIT,  /* ttRepAdmin -wait; needs dsn, peer, seconds */
     UTILITY_DUPLICATE,         /* ttRepAdmin -duplicate of peer, on this host, to a new database; needs dsn, peer */
     UTILITY_SQL,               /* ttIsql -v1 -e SQL; needs dsn, sql; AutoCreate=0 is added */
-    UTILITY_CLIENT_SQL,        /* ttIsqlCS, the same through this host's TimesTen Server; needs dsn, sql, port */
+    UTILITY_CLIENT_SQL,        /* ttIsqlCS, the same through a TimesTen Server; needs dsn, sql, port */
     N_UTILITIES,
 } UtilityId;
 
@@ -44,10 +44,11 @@ typedef struct {
     const char *file;
     const char *sql;       /* statements, each ended by ';' */
     gboolean replicated;   /* keeps what replication needs in EXPORT and IMPORT */
-    guint16 port;          /* where the server listens on this host */
+    guint16 port;          /* where the server listens */
     const char *peer;      /* the other database, as replication names it */
     const char *word;      /* a state or a policy */
     guint seconds;
+    const char *host;      /* where the server is; NULL: this host */
 } UtilityArguments;
 
 /* What a utility's end means. */

@@ -15,7 +15,7 @@ from pathlib import Path
 from ctl import Bus
 
 PAGES = ('ttctl.1', 'org.timesten.Upgrade1.5', 'timesten-upgrade.conf.5', 'timesten-upgrade.7',
-         'timesten-upgrade-online.7',
+         'timesten-upgrade-online.7', 'timesten-two-hosts.7',
          'port-keeper.8', 'timesten-upgraded.8')
 
 
@@ -157,10 +157,10 @@ def arguments(node, direction):
 
 def steps_are_those_of_the_plan(tools):
     plan = (tools.source / 'job/plan.c').read_text(encoding='utf-8')
-    found = re.findall(r'^ +{ "([a-z-]+)", "', plan.split('offline[]')[1].split('};')[0], re.M)
-    table = re.search(r'^\.TS\n.*?\n.*?\n(.*?)^\.TE', page(tools, 'timesten-upgrade.7'),
-                      re.M | re.S)[1]
-    equal([plain(line).split('|')[0] for line in table.splitlines()], found)
+    for rows, name in (('offline[]', 'timesten-upgrade.7'), ('peer_upgrade[]', 'timesten-two-hosts.7')):
+        found = re.findall(r'^ +{ "([a-z-]+)",', plan.split(rows)[1].split('};')[0], re.M)
+        table = re.search(r'^\.TS\n.*?\n.*?\n(.*?)^\.TE', page(tools, name), re.M | re.S)[1]
+        equal([plain(line).split('|')[0] for line in table.splitlines()], found)
 
 
 def pages_are_clean(tools):
