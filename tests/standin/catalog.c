@@ -8,7 +8,22 @@
 #include "failure.h"
 #include "store.h"
 
-const char *const policy_names[] = { "inUse", "manual", "always", NULL };
+const char *const policy_names[] = { "inUse", "manual", "always", "enduring", NULL };
+
+int policy_find(const Family *family, const char *name)
+{
+    for (int i = 0; name && policy_names[i]; i++) {
+        if (g_ascii_strcasecmp(name, policy_names[i]) == 0)
+            return i != POLICY_ENDURING || family->closable ? i : -1;
+    }
+    return -1;
+}
+
+/* Loaded and unloaded by an administrator only. */
+static gboolean by_hand(const DataStore *store)
+{
+    return store->policy == POLICY_MANUAL || store->policy == POLICY_ENDURING;
+}
 
 static void load(DataStore *store);
 
@@ -30,6 +45,11 @@ void catalog_save(Daemon *daemon)
         g_key_file_set_boolean(file, store->path, "manual", store->manually_loaded);
         g_key_file_set_string(file, store->path, "reppolicy",
                               agent_policy_names[store->agent.policy]);
+        g_key_file_set_boolean(file, store->path, "closed", store->closed);
+        g_key_file_set_boolean(file, store->path, "force", store->force_disconnect);
+        g_key_file_set_integer(file, store->path, "megabytes", (int)store->segment_mb);
+        if (store->segment >= 0)
+            g_key_file_set_integer(file, store->path, "segment", store->segment);
         /* A daemon that dies leaves this behind, and the next one knows. */
         g_key_file_set_boolean(file, store->path, "recover",
                                store->recover || store->state == STORE_LOADED);
@@ -52,6 +72,7 @@ DataStore *catalog_find(Daemon *daemon, const char *path, gboolean add)
     store = g_new0(DataStore, 1);
     store->daemon = daemon;
     store->path = g_strdup(path);
+    store->segment = -1;
     store->connections = g_ptr_array_new();
     store->waiting = g_ptr_array_new();
     store->unloading = g_ptr_array_new();
@@ -135,8 +156,7 @@ static gboolean on_grace_over(gpointer data)
 /* After the last disconnect: what the RAM policy wants. */
 static void maybe_unload(DataStore *store)
 {
-    gboolean keep = store->policy == POLICY_ALWAYS ||
-                    (store->policy == POLICY_MANUAL && store->manually_loaded);
+    gboolean keep = store->policy == POLICY_ALWAYS || (by_hand(store) && store->manually_loaded);
 
     if (keep || store->state != STORE_LOADED || store->connections->len > 0 ||
         store->waiting->len > 0 || store->grace_source || store->daemon->stopping)
@@ -213,9 +233,10 @@ static void on_subdaemon_exit(GPid pid, int status, gpointer data)
 
 static void load(DataStore *store)
 {
-    g_autofree char *line = message_line(
-        "load", "path", store->path, "logdir", store->log_dir ? store->log_dir : "", "create",
-        store->create ? "1" : "0", "recover", store->recover ? "1" : "0", NULL);
+    g_autofree char *line =
+        message_line("load", "path", store->path, "logdir", store->log_dir ? store->log_dir : "",
+                     "create", store->create ? "1" : "0", "recover", store->recover ? "1" : "0",
+                     "attach", store->attach ? "1" : "0", NULL);
     char *argv[] = { (char *)"timestensubd",
                      (char *)"-verbose",
                      (char *)"-userlog",
@@ -229,6 +250,7 @@ static void load(DataStore *store)
                      NULL };
 
     g_clear_pointer(&store->load_error, g_free);
+    store->attach = FALSE;
     if (!child_start(store->daemon, &store->subdaemon, argv, TRUE)) {
         answer_waiting(store);
         return;
@@ -242,13 +264,15 @@ static void load(DataStore *store)
 
 void catalog_connect(DataStore *store, Client *client, gboolean create)
 {
-    gboolean wanted = store->policy != POLICY_MANUAL || store->manually_loaded;
+    gboolean wanted = (!by_hand(store) || store->manually_loaded) && store->segment < 0;
 
     if (store->reserver && store->reserver != client) {
         client_error(client, TT_IN_USE, "Data store is in use");
     } else if (!wanted) {
         client_error(client, TT_MANUALLY_UNLOADED,
                      "Attempt to connect to a data store that has been manually unloaded from RAM");
+    } else if (!catalog_admits(store, client)) {
+        client_error(client, TT_CLOSED, "Database is closed to user connections");
     } else if (store->state == STORE_LOADED) {
         if (store->grace_source)
             g_source_remove(store->grace_source);
@@ -264,12 +288,16 @@ void catalog_connect(DataStore *store, Client *client, gboolean create)
 
 void catalog_ram_load(DataStore *store, Client *client)
 {
-    if (store->policy != POLICY_MANUAL) {
+    if (!by_hand(store)) {
         client_error(client, TT_POLICY, "RAM policy must be manual to load a data store into RAM");
+    } else if (segment_is_there(store)) {
+        client_error(client, TT_SEGMENT,
+                     "The shared memory segment is detached: attach or free it");
     } else if (store->manually_loaded && store->state == STORE_LOADED) {
         client_error(client, TT_LOADED, "Data store is already manually loaded into RAM");
     } else {
         store->manually_loaded = TRUE;
+        store->segment = -1; /* lost, as after a reboot */
         catalog_save(store->daemon);
         if (store->state == STORE_LOADED) {
             client_ok(client);
@@ -289,6 +317,9 @@ void catalog_ram_unload(DataStore *store, Client *client)
                      "RAM policy must be manual to unload a data store from RAM");
     } else if (store->connections->len > 0 || store->waiting->len > 0) {
         client_error(client, TT_IN_USE, "Data store is in use");
+    } else if (segment_is_there(store)) {
+        client_error(client, TT_SEGMENT,
+                     "The shared memory segment is detached: attach or free it");
     } else if (store->state == STORE_UNLOADED && !store->manually_loaded) {
         client_error(client, TT_UNLOADED, "Data store is already manually unloaded from RAM");
     } else {
@@ -307,11 +338,27 @@ void catalog_set_policy(DataStore *store, RamPolicy policy, guint grace)
 {
     store->policy = policy;
     store->grace = grace;
-    if (policy != POLICY_MANUAL)
+    /* From manual to enduring and back a database stays where it is. */
+    if (!by_hand(store))
         store->manually_loaded = FALSE;
     catalog_save(store->daemon);
     if (policy == POLICY_ALWAYS && store->state == STORE_UNLOADED && store_exists(store->path))
         load(store);
+    maybe_unload(store);
+}
+
+void catalog_start_load(DataStore *store)
+{
+    load(store);
+}
+
+void catalog_start_unload(DataStore *store)
+{
+    unload(store);
+}
+
+void catalog_settle(DataStore *store)
+{
     maybe_unload(store);
 }
 
@@ -355,12 +402,19 @@ void catalog_load(Daemon *daemon)
         store->grace = (guint)g_key_file_get_integer(file, paths[i], "grace", NULL);
         store->manually_loaded = g_key_file_get_boolean(file, paths[i], "manual", NULL);
         store->recover = g_key_file_get_boolean(file, paths[i], "recover", NULL);
+        store->closed = g_key_file_get_boolean(file, paths[i], "closed", NULL);
+        store->force_disconnect = g_key_file_get_boolean(file, paths[i], "force", NULL);
+        store->segment_mb = (guint)g_key_file_get_integer(file, paths[i], "megabytes", NULL);
+        store->segment = g_key_file_has_key(file, paths[i], "segment", NULL)
+                             ? g_key_file_get_integer(file, paths[i], "segment", NULL)
+                             : -1;
         policy_of_agent = g_key_file_get_string(file, paths[i], "reppolicy", NULL);
         for (guint p = 0; agent_policy_names[p]; p++) {
             if (g_strcmp0(policy_of_agent, agent_policy_names[p]) == 0)
                 store->agent.policy = (AgentPolicy)p;
         }
-        if ((store->policy == POLICY_ALWAYS || store->manually_loaded) && store_exists(store->path))
+        if ((store->policy == POLICY_ALWAYS || store->manually_loaded) && store->segment < 0 &&
+            store_exists(store->path))
             load(store);
     }
 }

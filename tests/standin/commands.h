@@ -19,5 +19,6 @@ int ttisqlcs_main(int argc, char **argv);
 int ttmigrate_main(int argc, char **argv);
 int ttrepadmin_main(int argc, char **argv);
 int ttrestore_main(int argc, char **argv);
+int ttshmsize_main(int argc, char **argv);
 int ttstatus_main(int argc, char **argv);
 int ttversion_main(int argc, char **argv);

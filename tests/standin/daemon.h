@@ -29,6 +29,9 @@ struct Client {
     char *type;
     char *name;
     char *info;
+    uid_t uid;
+    gboolean busy;       /* in the middle of a transaction */
+    gboolean leaving;    /* to be dropped at its end */
     DataStore *reserved; /* store that nobody else may touch while this link is open */
 };
 

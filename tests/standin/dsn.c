@@ -84,6 +84,13 @@ static gboolean attribute_flag(GHashTable *attributes, const char *name, gboolea
     return value ? strcmp(value, "0") != 0 : fallback;
 }
 
+static guint attribute_number(GHashTable *attributes, const char *name, guint fallback)
+{
+    const char *value = g_hash_table_lookup(attributes, name);
+
+    return value ? (guint)g_ascii_strtoull(value, NULL, 10) : fallback;
+}
+
 static gboolean authenticate(GHashTable *attributes, GError **error)
 {
     const char *uid = g_hash_table_lookup(attributes, "uid");
@@ -133,6 +140,10 @@ static Target *target_of_attributes(GHashTable *attributes, const char *dsn, GEr
         target->log_file_size =
             (gint64)(g_ascii_strtod(g_hash_table_lookup(attributes, "logfilesize"), NULL) *
                      (1 << 20));
+    target->segment_mb = attribute_number(attributes, "permsize", 32) +
+                         attribute_number(attributes, "tempsize", 32) +
+                         attribute_number(attributes, "logbufmb", 64);
+    target->force_disconnect = attribute_flag(attributes, "forcedisconnectenabled", FALSE);
     target->auto_create = attribute_flag(attributes, "autocreate", TRUE);
     target->durable = attribute_flag(attributes, "durablecommits", FALSE);
     return target;

@@ -10,6 +10,8 @@ typedef struct {
     char *uid;            /* NULL: the user of the process */
     char *charset;        /* DatabaseCharacterSet=; NULL: not given */
     gint64 log_file_size; /* LogFileSize=, in bytes; 0: not given */
+    guint segment_mb;     /* size of the shared memory segment, without the release's own part */
+    gboolean force_disconnect; /* ForceDisconnectEnabled=1 */
     gboolean auto_create;
     gboolean durable; /* DurableCommits=1: a commit is on the disk before it is answered */
 } Target;

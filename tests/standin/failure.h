@@ -39,6 +39,9 @@ enum {
     TT_LOADED = 12028,
     TT_UNLOADED = 12029,
     TT_IN_USE = 12030,
+    TT_CLOSED = 12036,      /* G: the database takes no user connections */
+    TT_NO_FORCE = 12037,    /* G: ForceDisconnectEnabled is not set */
+    TT_SEGMENT = 12038,     /* G: no shared segment to attach or free, or of another size */
     TT_POLICY = 12035,      /* G: the RAM policy does not allow it */
     TT_UNREACHABLE = 47045, /* G: the client cannot connect to the server */
     TT_CLIENT = 47050,      /* G: release of the client not accepted */

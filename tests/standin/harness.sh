@@ -37,7 +37,7 @@ within() {
     local end=$((SECONDS + $1))
     shift
     until "$@" >/dev/null 2>&1; do
-        [ $SECONDS -lt $end ] || fail "not in time: $*"
+        [ $SECONDS -lt $end ] || fail "not in time: $* : $("$@" 2>&1)"
         sleep 0.05
     done
 }
@@ -61,22 +61,28 @@ is_gone() {
     ! kill -0 "$1"
 }
 
-free_base() {
-    local base port
+# find_ports: ten ports from $spare on, ours until we end. Whoever looks must also see those on which nobody listens yet.
+find_ports() {
+    local port lock
     while :; do
-        base=$((21000 + (RANDOM * 32768 + RANDOM) % 1000 * 10))
-        for port in 0 1 2 3 4 5 6 7 8 9; do
-            ! (exec 3<>"/dev/tcp/127.0.0.1/$((base + port))") 2>/dev/null || continue 2
-        done
-        echo $base
-        return
+        spare=$((21000 + (RANDOM * 32768 + RANDOM) % 1000 * 10))
+        ports_lock=${TMPDIR:-/tmp}/standin-ports-$spare
+        { exec {lock}>>"$ports_lock"; } 2>/dev/null || continue
+        # The file goes away at the end of whoever has it: a lock on one that did is none.
+        if flock -n $lock && [ "$ports_lock" -ef "/proc/$$/fd/$lock" ]; then
+            for port in 0 1 2 3 4 5 6 7 8 9; do
+                ! (exec 3<>"/dev/tcp/127.0.0.1/$((spare + port))") 2>/dev/null || continue 2
+            done
+            return
+        fi
+        exec {lock}>&-
     done
 }
 
 set_up() {
     top=$(mktemp -d "${TMPDIR:-/tmp}/standin.XXXXXX")
     trap tear_down EXIT
-    spare=$(free_base)
+    find_ports
     next_port=$spare
     make_instances
 }
@@ -106,7 +112,7 @@ tear_down() {
         pid=$(cat "$home/info/timestend.pid" 2>/dev/null) || continue
         [ "$(cat "/proc/$pid/comm" 2>/dev/null)" != timestend ] || kill -9 "$pid"
     done
-    rm -rf "$top"
+    rm -rf "$top" "$ports_lock"
 }
 
 start() {

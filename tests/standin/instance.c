@@ -94,6 +94,8 @@ static char *find_installation(const char *home)
 
 static gboolean find_release(Instance *instance, GError **error)
 {
+    g_autofree char *overhead =
+        instance->installation ? instance_compiled_in(instance->installation, "overhead") : NULL;
     g_autofree char *release =
         instance->installation ? instance_compiled_in(instance->installation, "release") : NULL;
 
@@ -106,6 +108,7 @@ static gboolean find_release(Instance *instance, GError **error)
         return FALSE;
     }
     instance->release = version_text(&instance->version);
+    instance->overhead_mb = overhead ? (guint)g_ascii_strtoull(overhead, NULL, 10) : 8;
     return TRUE;
 }
 

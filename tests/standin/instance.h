@@ -38,7 +38,8 @@ typedef struct {
     char *release; /* banner form of VERSION */
     const Family *family;
     guint16 daemon_port;
-    uid_t admin_uid; /* who owns the daemon home */
+    guint overhead_mb; /* what this patch adds to a database's shared segment */
+    uid_t admin_uid;   /* who owns the daemon home */
     char *admin;
     char *group;
 } Instance;

@@ -26,6 +26,14 @@ Message *link_ask(Wire *link, const char *line, GError **error)
     return NULL;
 }
 
+gboolean link_set_closed(Wire *link, const char *path, gboolean closed, GError **error)
+{
+    g_autofree char *line = message_line("open", "path", path, "closed", closed ? "1" : "0", NULL);
+    g_autoptr(Message) reply = link_ask(link, line, error);
+
+    return reply != NULL;
+}
+
 Wire *link_open(const Instance *instance, Message **ret_hello, GError **error)
 {
     g_autofree char *pid = g_strdup_printf("%d", (int)getpid());

@@ -12,3 +12,5 @@
 Wire *link_open(const Instance *instance, Message **ret_hello, GError **error);
 /* Asks; the answer "ok …" or NULL with the error that the daemon gave. Waits without limit. */
 Message *link_ask(Wire *link, const char *line, GError **error);
+/* From now on a database takes user connections, or takes none. */
+gboolean link_set_closed(Wire *link, const char *path, gboolean closed, GError **error);

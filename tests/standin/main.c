@@ -33,6 +33,7 @@ static const struct {
     { "ttMigrate", ttmigrate_main },
     { "ttRepAdmin", ttrepadmin_main },
     { "ttRestore", ttrestore_main },
+    { "ttShmSize", ttshmsize_main, FAMILY_1121 },
     { "ttStatus", ttstatus_main },
     { "ttVersion", ttversion_main },
 };

@@ -28,6 +28,15 @@ static void handle_hello(Client *client, const Message *message)
     wire_send(client->wire, line);
 }
 
+/* What the DSN says of a database counts from its load on. */
+static void take_attributes(DataStore *store, const Message *message)
+{
+    if (store->state != STORE_UNLOADED || !message_get(message, "megabytes"))
+        return;
+    store->segment_mb = (guint)message_number(message, "megabytes");
+    store->force_disconnect = message_number(message, "force") != 0;
+}
+
 static void handle_connect(Client *client, const Message *message)
 {
     const char *log_dir = message_get(message, "logdir");
@@ -44,6 +53,8 @@ static void handle_connect(Client *client, const Message *message)
     client->name = g_strdup(message_get(message, "name"));
     client->info = g_strdup(message_get(message, "client"));
     client->pid = (pid_t)message_number(message, "pid");
+    client->uid = (uid_t)message_number(message, "uid");
+    take_attributes(store, message);
     if (log_dir && *log_dir && !store->log_dir)
         store->log_dir = g_strdup(log_dir);
     catalog_connect(store, client, message_number(message, "create") != 0);
@@ -51,28 +62,86 @@ static void handle_connect(Client *client, const Message *message)
 
 static void handle_policy(Client *client, const Message *message)
 {
-    const char *name = message_get(message, "policy");
-    DataStore *store;
+    int policy = policy_find(client->daemon->instance->family, message_get(message, "policy"));
+    DataStore *store = policy >= 0 ? store_of(client, message, TRUE) : NULL;
 
-    for (guint p = 0; policy_names[p]; p++) {
-        if (!name || g_ascii_strcasecmp(name, policy_names[p]) != 0)
-            continue;
-        store = store_of(client, message, TRUE);
-        if (!store)
-            return;
-        catalog_set_policy(store, p, (guint)message_number(message, "grace"));
+    if (store) {
+        catalog_set_policy(store, (RamPolicy)policy, (guint)message_number(message, "grace"));
         client_ok(client);
-        return;
+    } else if (policy < 0) {
+        client_error(client, TT_POLICY, "RAM policy must be always, manual or inUse");
     }
-    client_error(client, TT_POLICY, "RAM policy must be always, manual or inUse");
+}
+
+static void handle_open(Client *client, const Message *message)
+{
+    DataStore *store = store_of(client, message, TRUE);
+
+    if (!store)
+        return;
+    store->closed = message_number(message, "closed") != 0;
+    catalog_save(client->daemon);
+    client_ok(client);
+}
+
+static void handle_disconnect(Client *client, const Message *message)
+{
+    DataStore *store = store_of(client, message, TRUE);
+    int mode = disconnect_find(message_get(message, "mode"));
+
+    if (!store)
+        return;
+    if (mode < 0) {
+        client_error(client, TT_PROTOCOL, "no such way to disconnect");
+    } else if (store->state != STORE_LOADED) {
+        client_error(client, TT_UNLOADED, "Data store is not loaded");
+    } else if (!store->force_disconnect) {
+        client_error(client, TT_NO_FORCE,
+                     "Disconnecting by force is not enabled: ForceDisconnectEnabled is 0");
+    } else {
+        catalog_disconnect(store, (DisconnectMode)mode, message_number(message, "unload") != 0);
+        client_ok(client);
+    }
+}
+
+/* Nobody waits for an answer to this. */
+static void handle_transaction(Client *client, const Message *message)
+{
+    catalog_transaction(client, message_number(message, "open") != 0);
+}
+
+static void handle_detach(Client *client, const Message *message)
+{
+    DataStore *store = store_of(client, message, TRUE);
+
+    if (store)
+        segment_detach(store, client);
+}
+
+static void handle_attach(Client *client, const Message *message)
+{
+    DataStore *store = store_of(client, message, TRUE);
+
+    if (store)
+        segment_attach(store, (guint)message_number(message, "megabytes"), client);
+}
+
+static void handle_free(Client *client, const Message *message)
+{
+    DataStore *store = store_of(client, message, TRUE);
+
+    if (store)
+        segment_free(store, client);
 }
 
 static void handle_ram_load(Client *client, const Message *message)
 {
     DataStore *store = store_of(client, message, TRUE);
 
-    if (store)
-        catalog_ram_load(store, client);
+    if (!store)
+        return;
+    take_attributes(store, message);
+    catalog_ram_load(store, client);
 }
 
 static void handle_ram_unload(Client *client, const Message *message)
@@ -92,7 +161,8 @@ static void handle_query(Client *client, const Message *message)
                      grace, "loaded", store && store->manually_loaded ? "1" : "0", "agent",
                      store && agent_runs(store) ? "1" : "0", "agentmanual",
                      store && store->agent.manual ? "1" : "0", "agentpolicy",
-                     agent_policy_names[store ? store->agent.policy : AGENT_MANUAL], NULL);
+                     agent_policy_names[store ? store->agent.policy : AGENT_MANUAL], "closed",
+                     store && store->closed ? "1" : "0", NULL);
 
     wire_send(client->wire, line);
 }
@@ -109,7 +179,7 @@ static void handle_reserve(Client *client, const Message *message)
         client_error(client, TT_IN_USE, "Data store is in use");
         return;
     }
-    if (store->policy != POLICY_IN_USE && store->manually_loaded) {
+    if ((store->policy != POLICY_IN_USE && store->manually_loaded) || segment_is_there(store)) {
         client_error(client, TT_IN_USE, "Data store is kept in RAM by its RAM policy");
         return;
     }
@@ -203,7 +273,7 @@ static void report_store(Client *client, const DataStore *store)
         store->state == STORE_LOADED ? subdaemon : "0", "policy", policy_names[store->policy],
         "grace", grace, "loaded", store->manually_loaded ? "1" : "0", "agent",
         store->agent.port ? "1" : "0", "agentpolicy", agent_policy_names[store->agent.policy],
-        "agentpid", agent, "agentport", port, NULL);
+        "agentpid", agent, "agentport", port, "closed", store->closed ? "1" : "0", NULL);
 
     wire_send(client->wire, line);
     for (guint i = 0; i < store->connections->len; i++) {
@@ -295,6 +365,12 @@ static const struct {
     { "policy", handle_policy, FALSE },
     { "ramload", handle_ram_load, FALSE },
     { "ramunload", handle_ram_unload, FALSE },
+    { "open", handle_open, FALSE },
+    { "disconnect", handle_disconnect, FALSE },
+    { "transaction", handle_transaction, TRUE },
+    { "shmdetach", handle_detach, FALSE },
+    { "shmattach", handle_attach, FALSE },
+    { "shmfree", handle_free, FALSE },
     { "query", handle_query, FALSE },
     { "reserve", handle_reserve, FALSE },
     { "forget", handle_forget, FALSE },

@@ -23,6 +23,7 @@ struct Session {
     sqlite3 *database;
     Capture *capture; /* of the transaction under way */
     gboolean auto_commit;
+    gboolean told_open; /* the daemon knows of a transaction that is open */
 };
 
 static char *owner_of(const Target *target)
@@ -36,16 +37,21 @@ static gboolean register_connection(Session *session, const Target *target, cons
                                     GError **error)
 {
     g_autofree char *pid = g_strdup_printf("%d", (int)getpid());
+    g_autofree char *uid = NULL;
+    g_autofree char *megabytes = NULL;
     g_autofree char *line = NULL;
     g_autoptr(Message) reply = NULL;
 
     session->link = link_open(session->instance, NULL, error);
     if (!session->link)
         return FALSE;
-    line = message_line("connect", "path", target->data_store, "logdir",
-                        target->log_dir ? target->log_dir : "", "create",
-                        target->auto_create ? "1" : "0", "type", kind->type, "name", kind->name,
-                        "pid", pid, "client", kind->client ? kind->client : "", NULL);
+    megabytes = g_strdup_printf("%u", target->segment_mb + session->instance->overhead_mb);
+    uid = g_strdup_printf("%u", (unsigned)geteuid());
+    line = message_line(
+        "connect", "path", target->data_store, "logdir", target->log_dir ? target->log_dir : "",
+        "create", target->auto_create ? "1" : "0", "type", kind->type, "name", kind->name, "pid",
+        pid, "client", kind->client ? kind->client : "", "uid", uid, "megabytes", megabytes,
+        "force", target->force_disconnect ? "1" : "0", NULL);
     reply = link_ask(session->link, line, error);
     if (!reply)
         return FALSE;
@@ -331,6 +337,17 @@ static gboolean run_call(Session *session, const char *text, SessionRow row, gpo
     return FALSE;
 }
 
+/* The daemon lets transactions end before it disconnects somebody (ttAdmin -disconnect). */
+static void tell_transaction(Session *session)
+{
+    gboolean open = sqlite3_get_autocommit(session->database) == 0;
+
+    if (open == session->told_open)
+        return;
+    session->told_open = open;
+    wire_send(session->link, open ? "transaction open=1" : "transaction open=0");
+}
+
 gboolean session_run(Session *session, const char *statement, SessionRow row, gpointer data,
                      SessionResult *ret, GError **error)
 {
@@ -339,6 +356,7 @@ gboolean session_run(Session *session, const char *statement, SessionRow row, gp
     gboolean done;
 
     if (wire_gone(session->link)) {
+        end_transaction(session, FALSE, NULL);
         failure_set(error, TT_CONNECTION_LOST,
                     "Data store connection terminated. Please reconnect.");
         return FALSE;
@@ -356,6 +374,7 @@ gboolean session_run(Session *session, const char *statement, SessionRow row, gp
         done = scheme_run(session, text, error);
     else
         done = run_sql(session, text, row, data, &result, error);
+    tell_transaction(session);
     if (ret)
         *ret = result;
     return done;

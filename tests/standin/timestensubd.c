@@ -44,7 +44,8 @@ static sqlite3 *load(const Instance *instance, const Message *order, GError **er
     }
     if (recover)
         instance_log(instance, "Warn", "recovering data store %s", path);
-    g_usleep((gulong)(pause * G_USEC_PER_SEC));
+    if (message_number(order, "attach") == 0) /* else it is in memory already */
+        g_usleep((gulong)(pause * G_USEC_PER_SEC));
     return store_open(path, &instance->version, error);
 }
 

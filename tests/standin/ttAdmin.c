@@ -13,21 +13,69 @@
 #include "replica.h"
 #include "store.h"
 
-static const char usage[] =
-    "Usage:\n"
-    "  ttAdmin [-ramPolicy always|manual|inUse [-ramGrace secs]] [-ramLoad] [-ramUnload]\n"
-    "          [-repPolicy always|manual|norestart] [-repStart] [-repStop]\n"
-    "          [-cachePolicy always|manual|norestart] [-cacheStart] [-cacheStop [-stopTimeout "
-    "secs]]\n"
-    "          [-wait] [-query] {-connStr <connection_string> | <DSN>}\n"
-    "  ttAdmin {-h | -help | -?} | {-V | -version}\n";
+#define USAGE(policies, more)                                                                      \
+    "Usage:\n"                                                                                     \
+    "  ttAdmin [-ramPolicy " policies " [-ramGrace secs]]\n"                                       \
+    "          [-ramLoad] [-ramUnload]\n" more                                                     \
+    "          [-repPolicy always|manual|norestart] [-repStart] [-repStop]\n"                      \
+    "          [-cachePolicy always|manual|norestart] [-cacheStart]\n"                             \
+    "          [-cacheStop [-stopTimeout secs]]\n"                                                 \
+    "          [-wait] [-query] {-connStr <connection_string> | <DSN>}\n"                          \
+    "  ttAdmin {-h | -help | -?} | {-V | -version}\n"
+
+static const Usage usages[] = {
+    { FAMILY_1122, USAGE("always|manual|inUse", "") },
+    { 0, USAGE("always|manual|enduring|inUse",
+               "          [-open | -close] [-autoreload | -noautoreload]\n"
+               "          [-disconnect {-transactional | -immediate | -abort} [-users | -unload]]\n"
+               "          [-shmAttach] [-shmDetach [-ckpt | -noCkpt]] [-shmFree]\n") },
+};
 
 static const Option options[] = {
-    { "-ramPolicy", 1 }, { "-ramGrace", 1 },    { "-ramLoad", 0 },
-    { "-ramUnload", 0 }, { "-repPolicy", 1 },   { "-repStart", 0 },
-    { "-repStop", 0 },   { "-cachePolicy", 1 }, { "-cacheStart", 0 },
-    { "-cacheStop", 0 }, { "-stopTimeout", 1 }, { "-wait", 0 },
-    { "-query", 0 },     { "-connStr", 1 },     { NULL },
+    { "-ramPolicy", 1 },
+    { "-ramGrace", 1 },
+    { "-ramLoad", 0 },
+    { "-ramUnload", 0 },
+    { "-repPolicy", 1 },
+    { "-repStart", 0 },
+    { "-repStop", 0 },
+    { "-cachePolicy", 1 },
+    { "-cacheStart", 0 },
+    { "-cacheStop", 0 },
+    { "-stopTimeout", 1 },
+    { "-wait", 0 },
+    { "-query", 0 },
+    { "-connStr", 1 },
+    { "-open", 0, .since = FAMILY_181 },
+    { "-close", 0, .since = FAMILY_181 },
+    { "-autoreload", 0, .since = FAMILY_181 },
+    { "-noautoreload", 0, .since = FAMILY_181 },
+    { "-disconnect", 0, .since = FAMILY_181 },
+    { "-transactional", 0, .since = FAMILY_181 },
+    { "-immediate", 0, .since = FAMILY_181 },
+    { "-abort", 0, .since = FAMILY_181 },
+    { "-users", 0, .since = FAMILY_181 },
+    { "-unload", 0, .since = FAMILY_181 },
+    { "-shmAttach", 0, .since = FAMILY_181 },
+    { "-shmDetach", 0, .since = FAMILY_181 },
+    { "-ckpt", 0, .since = FAMILY_181 },
+    { "-noCkpt", 0, .since = FAMILY_181 },
+    { "-shmFree", 0, .since = FAMILY_181 },
+    { NULL },
+};
+
+/* Options that say how another one is to be done: they exclude each other, and OF is the one. */
+static const struct {
+    const char *of;
+    const char *const words[4];
+    gboolean needed;
+} manners[] = {
+    { "-disconnect", { "-transactional", "-immediate", "-abort" }, TRUE },
+    { "-disconnect", { "-users", "-unload" } },
+    { "-shmDetach", { "-ckpt", "-noCkpt" } },
+    { NULL, { "-open", "-close" } },
+    { NULL, { "-autoreload", "-noautoreload" } },
+    { NULL, { "-ramLoad", "-ramUnload" } },
 };
 
 typedef struct {
@@ -54,9 +102,64 @@ static gboolean set_policy(const Administration *administration, const char *val
     return reply != NULL;
 }
 
+/* With what the DSN says of the database, because it counts from now on. */
+static gboolean ask_to_load(const Administration *administration, const char *verb, GError **error)
+{
+    const Target *target = administration->target;
+    g_autofree char *megabytes = g_strdup_printf(
+        "%u", target->segment_mb + administration->arguments->instance->overhead_mb);
+    g_autofree char *line = message_line(verb, "path", target->data_store, "megabytes", megabytes,
+                                         "force", target->force_disconnect ? "1" : "0", NULL);
+    g_autoptr(Message) reply = link_ask(administration->link, line, error);
+
+    return reply != NULL;
+}
+
 static gboolean ram_load(const Administration *administration, const char *value, GError **error)
 {
-    return ask(administration, "ramload", error);
+    return ask_to_load(administration, "ramload", error);
+}
+
+static gboolean shm_attach(const Administration *administration, const char *value, GError **error)
+{
+    return ask_to_load(administration, "shmattach", error);
+}
+
+static gboolean shm_detach(const Administration *administration, const char *value, GError **error)
+{
+    return ask(administration, "shmdetach", error);
+}
+
+static gboolean shm_free(const Administration *administration, const char *value, GError **error)
+{
+    return ask(administration, "shmfree", error);
+}
+
+static gboolean open_database(const Administration *administration, const char *value,
+                              GError **error)
+{
+    return link_set_closed(administration->link, administration->target->data_store, FALSE, error);
+}
+
+static gboolean close_database(const Administration *administration, const char *value,
+                               GError **error)
+{
+    return link_set_closed(administration->link, administration->target->data_store, TRUE, error);
+}
+
+static gboolean disconnect_all(const Administration *administration, const char *value,
+                               GError **error)
+{
+    const Arguments *arguments = administration->arguments;
+    const char *mode = arguments_value(arguments, "-transactional") ? "transactional"
+                       : arguments_value(arguments, "-immediate")   ? "immediate"
+                                                                    : "abort";
+    g_autofree char *line =
+        message_line("disconnect", "path", administration->target->data_store, "mode", mode,
+                     "unload", arguments_value(arguments, "-unload") ? "1" : "0", NULL);
+    g_autoptr(Message) reply = link_ask(administration->link, line, error);
+
+    return reply != NULL;
 }
 
 static gboolean ram_unload(const Administration *administration, const char *value, GError **error)
@@ -137,7 +240,10 @@ static const struct {
     { "-ramUnload", ram_unload },       { "-repPolicy", set_replication_policy },
     { "-repStart", start_replication }, { "-repStop", stop_replication },
     { "-cachePolicy", cache_policy },   { "-cacheStart", no_oracle },
-    { "-cacheStop", agent_stopped },
+    { "-cacheStop", agent_stopped },    { "-open", open_database },
+    { "-close", close_database },       { "-disconnect", disconnect_all },
+    { "-shmDetach", shm_detach },       { "-shmAttach", shm_attach },
+    { "-shmFree", shm_free },
 };
 
 static gboolean print_state(const Administration *administration, GError **error)
@@ -150,7 +256,7 @@ static gboolean print_state(const Administration *administration, GError **error
         return FALSE;
     policy = message_get(reply, "policy");
     printf("RAM Residence Policy            : %s\n", policy);
-    if (strcmp(policy, "manual") == 0)
+    if (strcmp(policy, "manual") == 0 || strcmp(policy, "enduring") == 0)
         printf("Manually Loaded In RAM          : %s\n",
                message_number(reply, "loaded") ? "True" : "False");
     if (message_number(reply, "grace") > 0)
@@ -160,6 +266,9 @@ static gboolean print_state(const Administration *administration, GError **error
            message_number(reply, "agentmanual") ? "True" : "False");
     puts("Cache Agent Policy              : manual\n"
          "Cache Agent Manually Started    : False");
+    if (administration->arguments->instance->family->closable)
+        printf("Database State                  : %s\n",
+               message_number(reply, "closed") ? "Closed" : "Open");
     return TRUE;
 }
 
@@ -179,9 +288,25 @@ static gboolean administer(const Administration *administration, GError **error)
     return print_state(administration, error);
 }
 
+static gboolean manners_are_right(const Arguments *arguments)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(manners); i++) {
+        guint given = 0;
+
+        for (guint w = 0; manners[i].words[w]; w++)
+            given += arguments_value(arguments, manners[i].words[w]) != NULL;
+        if (given > 1 ||
+            (given > 0 && manners[i].of && !arguments_value(arguments, manners[i].of)) ||
+            (given == 0 && manners[i].needed && arguments_value(arguments, manners[i].of)))
+            return FALSE;
+    }
+    return TRUE;
+}
+
 int ttadmin_main(int argc, char **argv)
 {
     g_autoptr(Instance) instance = instance_self();
+    const char *usage = usage_of(instance, usages);
     Arguments *arguments = arguments_read(instance, argv, options, usage, 1);
     g_autofree char *database = arguments_database(arguments, usage, 1);
     g_autoptr(GError) error = NULL;
@@ -189,7 +314,7 @@ int ttadmin_main(int argc, char **argv)
     g_autoptr(Wire) link = target ? link_open(instance, NULL, &error) : NULL;
     const Administration administration = { arguments, target, link };
 
-    if (arguments->words->len > 0)
+    if (arguments->words->len > 0 || !manners_are_right(arguments))
         arguments_usage(usage, 1);
     if (link && administer(&administration, &error))
         return 0;

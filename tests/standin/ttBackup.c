@@ -123,6 +123,16 @@ static gboolean restore_image(const Instance *instance, const char *prefix, cons
     return FALSE;
 }
 
+/* -open and -close: to whom the restored database is open. */
+static gboolean set_state(const Arguments *arguments, Wire *link, const Target *target,
+                          GError **error)
+{
+    if (!arguments_value(arguments, "-open") && !arguments_value(arguments, "-close"))
+        return TRUE;
+    return link_set_closed(link, target->data_store, arguments_value(arguments, "-close") != NULL,
+                           error);
+}
+
 static gboolean restore(const Instance *instance, const Arguments *arguments, const Target *target,
                         GError **error)
 {
@@ -151,6 +161,8 @@ static gboolean restore(const Instance *instance, const Arguments *arguments, co
         return FALSE;
     }
     if (!restore_image(instance, prefix, target, error))
+        return FALSE;
+    if (!set_state(arguments, link, target, error))
         return FALSE;
     g_clear_pointer(&link, wire_free);
     if (arguments_value(arguments, "-noconn"))

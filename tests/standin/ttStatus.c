@@ -103,7 +103,8 @@ static void print_policies(const Report *report)
                                              : "Open for user connections");
     if (g_strcmp0(policy, "inUse") != 0 || message_number(store, "grace") > 0)
         printf("RAM residence policy: %s\n", policy);
-    if (g_strcmp0(policy, "manual") == 0 && message_number(store, "loaded") == 0)
+    if ((g_strcmp0(policy, "manual") == 0 || g_strcmp0(policy, "enduring") == 0) &&
+        message_number(store, "loaded") == 0)
         puts("Data store is manually unloaded from RAM");
     printf("Replication policy  : %s\n", strcmp(agent_policy, "always") == 0      ? "Always"
                                          : strcmp(agent_policy, "norestart") == 0 ? "NoRestart"

@@ -247,6 +247,8 @@ static int listen_for(const Instance *instance, const char *which, guint16 port,
     *ret_compat = hello && message_number(hello, "compat") != 0;
     reply = *ret_link ? link_ask(*ret_link, line, NULL) : NULL;
     if (!reply) {
+        instance_log(instance, "Err", "%s: the main daemon does not answer; not started",
+                     g_get_prgname());
         close(fd);
         return -1;
     }
