@@ -12,7 +12,7 @@ import sys
 import xml.etree.ElementTree as xml
 from pathlib import Path
 
-from ctl import Bus
+from bus import Bus
 
 PAGES = ('ttctl.1', 'org.timesten.Upgrade1.5', 'timesten-upgrade.conf.5', 'timesten-upgrade.7',
          'timesten-upgrade-online.7', 'timesten-two-hosts.7',

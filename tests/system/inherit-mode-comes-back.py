@@ -61,7 +61,9 @@ def test(world):
     gate = world.gate("tt70", "ttMigrate -r at=50")
     cut_in(world, "import", gate.wait)
     world.faults("tt70")
-    # Nothing had stopped the server; but at the boot its port is held, so its daemon cannot start it.
+    # Nothing had stopped the server; but at the boot its daemon starts while the port is held, so it cannot have it.
+    world.write("/etc/systemd/system/timesten-job@.service.d/late.conf",
+                "[Unit]\nAfter=timesten@tt60.service timesten-server@main.service\n")
     world.start_clients(1, reconnect_every=0)
     world.settle()
     cut_in(world, "drain", lambda: None, {"drain-usec": ("t", 120_000_000)})

@@ -382,8 +382,10 @@ class World(Container):
         self.expected += patterns
 
     def cut_power(self):
-        # What children of PID 1 say on 257 when that is gone: our way of cutting the power, not the product's doing.
-        self.expect("Failed to send (handoff timestamp|user credentials to PID1)")
+        # What children of PID 1 say on 257 when that is gone, and who asked it something: our way of cutting the power, not
+        # the product's doing.
+        self.expect("Failed to send (handoff timestamp|user credentials to PID1)",
+                    "timesten-upgraded: .*Message recipient disconnected from message bus")
         super().cut_power()
 
     def assert_quiet_journal(self):
