@@ -63,7 +63,7 @@ def test(world):
     world.faults("tt70")
     # Nothing had stopped the server; but at the boot its daemon starts while the port is held, so it cannot have it.
     world.write("/etc/systemd/system/timesten-job@.service.d/late.conf",
-                "[Unit]\nAfter=timesten@tt60.service timesten-server@main.service\n")
+                "".join(["[Unit]\n"] + [f"{order}=timesten@tt60.service timesten-server@main.service\n" for order in ("Wants", "After")]))
     world.start_clients(1, reconnect_every=0)
     world.settle()
     cut_in(world, "drain", lambda: None, {"drain-usec": ("t", 120_000_000)})
