@@ -12,7 +12,7 @@ import screen  # noqa: F401
 import trouble  # noqa: F401
 from bus import TESTS, Bus
 
-if sys.argv[1:] == ['--list']:
+if sys.argv[1:2] == ['--list']:
     print('\n'.join(TESTS))
 else:
     function, script, installed = TESTS[sys.argv[4]]

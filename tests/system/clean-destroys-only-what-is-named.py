@@ -48,14 +48,15 @@ def test(world):
 
     refused(ask(world), "InvalidOption", "not named")
     refused(ask(world, 1, "databases", "as", 1, "nothing"), "InvalidOption", "nothing")
-    # Somebody is connected to the old database, and goes by himself.
+    # Somebody is connected to the old database, until he is ended.
     reader = world.popen("setpriv", f"--reuid={ADMIN}", f"--regid={ADMIN}", "--clear-groups", "ttclient", "--direct",
-                         HOMES["tt60"], "--dsn", "orders", "--hold", "25")
+                         HOMES["tt60"], "--dsn", "orders", "--hold", "600")
     check("connected" in reader.stdout.readline(), "the direct connection")
     done = clean(world, "--databases=orders,stock")
     equal(done.status, 15, f"ttctl clean of a database in use: {done}")
     check("databases-not-in-use" in done.err, f"it does not tell who is in the way: {done}")
     equal(files(world), both, "what there is after a refusal")
+    world.run("pkill", "-x", "-u", ADMIN, "ttclient")
     reader.wait(60)
 
     # Neither what is kept in memory, nor what serves under another name.
