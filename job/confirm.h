@@ -6,8 +6,6 @@
 
 /* Whether the option -insecure-backwards-compat is to be taken away now. */
 gboolean confirm_drops_compat(const Job *job);
-/* Whether clients before 7.0 may still need it: the release before served them. */
-gboolean confirm_needs_compat(const Job *job);
 
 /* Another server of ours for which INSTANCE must run: it backs it, or its way back needs it. NULL:
  * none. */

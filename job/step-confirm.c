@@ -10,7 +10,6 @@
 #include "common/names.h"
 #include "common/text.h"
 #include "state/backing.h"
-#include "timesten/rules.h"
 
 #include <string.h>
 
@@ -23,11 +22,6 @@ gboolean confirm_drops_compat(const Job *job)
 
     g_variant_lookup(job->request->options, "backwards-compat-off", "b", &wished);
     return wished;
-}
-
-gboolean confirm_needs_compat(const Job *job)
-{
-    return rules_need_backwards_compat(&job->to.facts->release, &job->from.facts->release);
 }
 
 const ServerConfig *confirm_other_user(const Job *job, const char *instance)
