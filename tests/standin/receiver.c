@@ -37,19 +37,27 @@ static void refuse(Intake *intake, int number, const char *text)
     wire_send(intake->wire, line);
 }
 
-/* Tables whose columns are not the same here and there, as words; NULL: none. */
-static char *find_difference(Intake *intake, const char *signatures)
+/* The first table of WANTED that is not among THERE as it is; NULL: none. */
+static char *find_missing(char **wanted, char **there)
 {
-    g_auto(GStrv) theirs = g_strsplit(signatures ? signatures : "", ",", -1);
-
-    for (guint i = 0; intake->tables[i]; i++) {
-        g_autofree char *signature = scheme_signature(intake->database, intake->tables[i]);
-        g_autofree char *pair = g_strdup_printf("%s=%s", intake->tables[i], signature);
-
-        if (!g_strv_contains((const char *const *)theirs, pair))
-            return g_strdup_printf("table %s is not defined as at the peer", intake->tables[i]);
+    for (guint i = 0; wanted[i]; i++) {
+        if (!g_strv_contains((const char *const *)there, wanted[i]))
+            return g_strdup_printf("table %.*s is not defined as at the peer",
+                                   (int)strcspn(wanted[i], "="), wanted[i]);
     }
     return NULL;
+}
+
+/* Tables whose columns are not the same here and there, as words; NULL: none. One that the peer
+ * sends and that is not replicated here counts too: its rows would be confirmed and lost. */
+static char *find_difference(Intake *intake, const char *signatures)
+{
+    g_autofree char *own = agent_signatures(intake->database, intake->tables);
+    g_auto(GStrv) mine = g_strsplit(own, ",", -1);
+    g_auto(GStrv) theirs = g_strsplit(signatures ? signatures : "", ",", -1);
+    char *why = find_missing(mine, theirs);
+
+    return why ? why : find_missing(theirs, mine);
 }
 
 /* A store that is idle becomes the standby of an active one. */
