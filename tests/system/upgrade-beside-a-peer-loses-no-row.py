@@ -39,10 +39,14 @@ def begin(pair, gate):
 
 
 def waits(pair, number, step):
-    """The job is in STEP, and stays there because of the network."""
+    """The job is in STEP, asks again and again, and stays there because of the network."""
     world = pair.db2
     world.wait_step(number, step, timeout=120)
-    begun = len(world.record(number))
+
+    def asked():
+        return len(world.utility_spans(f"-util-{number}-"))
+    begun, before = len(world.record(number)), asked()
+    wait_until(lambda: asked() >= before + 4, 120, f"{step} to ask again", 0.5)
     pair.db1.settle()
     equal((world.job(number)["Step"], len(world.record(number))), (step, begun), "what the job does without a network")
     say(f"  {step} waits for the network")
