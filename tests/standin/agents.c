@@ -67,21 +67,10 @@ static void start(DataStore *store)
 {
     Daemon *daemon = store->daemon;
     g_autofree char *line = message_line("agent", "path", store->path, NULL);
-    char *argv[] = { (char *)"timestenrepd",
-                     (char *)"-verbose",
-                     (char *)"-userlog",
-                     (char *)"tterrors.log",
-                     (char *)"-supportlog",
-                     (char *)"ttmesg.log",
-                     (char *)"-id",
-                     (char *)"1000003",
-                     (char *)"-facility",
-                     (char *)"user",
-                     NULL };
 
     if (store->agent.child.pid != 0 || daemon->stopping)
         return;
-    if (!child_start(daemon, &store->agent.child, argv, TRUE)) {
+    if (!child_start(daemon, &store->agent.child, "timestenrepd", "1000003", NULL)) {
         instance_log(daemon->instance, "Err", "cannot start the replication agent of %s",
                      store->path);
         return;

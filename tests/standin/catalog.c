@@ -237,21 +237,10 @@ static void load(DataStore *store)
         message_line("load", "path", store->path, "logdir", store->log_dir ? store->log_dir : "",
                      "create", store->create ? "1" : "0", "recover", store->recover ? "1" : "0",
                      "attach", store->attach ? "1" : "0", NULL);
-    char *argv[] = { (char *)"timestensubd",
-                     (char *)"-verbose",
-                     (char *)"-userlog",
-                     (char *)"tterrors.log",
-                     (char *)"-supportlog",
-                     (char *)"ttmesg.log",
-                     (char *)"-id",
-                     (char *)"1000000",
-                     (char *)"-facility",
-                     (char *)"user",
-                     NULL };
 
     g_clear_pointer(&store->load_error, g_free);
     store->attach = FALSE;
-    if (!child_start(store->daemon, &store->subdaemon, argv, TRUE)) {
+    if (!child_start(store->daemon, &store->subdaemon, "timestensubd", "1000000", NULL)) {
         answer_waiting(store);
         return;
     }

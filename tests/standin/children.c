@@ -23,9 +23,24 @@ static G_NORETURN void become(const char *path, char **argv, pid_t parent, int i
     _exit(127);
 }
 
-gboolean child_start(Daemon *daemon, Child *child, char **argv, gboolean wired)
+gboolean child_start(Daemon *daemon, Child *child, const char *program, const char *id,
+                     const char *port)
 {
-    g_autofree char *path = g_build_filename(daemon->instance->programs, argv[0], NULL);
+    g_autofree char *path = g_build_filename(daemon->instance->programs, program, NULL);
+    char *argv[] = { (char *)program,
+                     (char *)"-verbose",
+                     (char *)"-userlog",
+                     (char *)"tterrors.log",
+                     (char *)"-supportlog",
+                     (char *)"ttmesg.log",
+                     (char *)"-id",
+                     (char *)id,
+                     (char *)(port ? "-p" : "-facility"),
+                     (char *)(port ? port : "user"),
+                     (char *)(port ? "-facility" : NULL),
+                     (char *)"user",
+                     NULL };
+    const gboolean wired = !port;
     int pair[2] = { -1, -1 };
     pid_t parent = getpid();
     pid_t pid;

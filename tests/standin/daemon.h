@@ -68,9 +68,10 @@ void client_drop(Client *client);
 void client_ok(Client *client);
 void client_error(Client *client, int number, const char *text);
 
-/* children.c: starts HOME/bin/PROGRAM, which dies with the daemon. WIRED: its standard input is a
- * socket. */
-gboolean child_start(Daemon *daemon, Child *child, char **argv, gboolean wired);
+/* children.c: starts HOME/bin/PROGRAM, which dies with the daemon. PORT: where it shall listen; NULL:
+ * nowhere, and its standard input is a socket. */
+gboolean child_start(Daemon *daemon, Child *child, const char *program, const char *id,
+                     const char *port);
 void child_forget(Child *child);
 
 /* services.c */

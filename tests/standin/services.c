@@ -57,24 +57,11 @@ void service_start(Daemon *daemon, Service *service)
     g_autofree char *port = instance_option(daemon->instance, service->option);
     guint64 number = port ? g_ascii_strtoull(port, NULL, 10) : 0;
     g_autofree char *shown = g_strdup_printf("%u", (guint)number);
-    char *argv[] = { (char *)service->program,
-                     (char *)"-verbose",
-                     (char *)"-userlog",
-                     (char *)"tterrors.log",
-                     (char *)"-supportlog",
-                     (char *)"ttmesg.log",
-                     (char *)"-id",
-                     (char *)"1000002",
-                     (char *)"-p",
-                     shown,
-                     (char *)"-facility",
-                     (char *)"user",
-                     NULL };
     Watch *watch;
 
     if (number == 0 || number > G_MAXUINT16 || service->child.pid != 0)
         return;
-    if (!child_start(daemon, &service->child, argv, FALSE)) {
+    if (!child_start(daemon, &service->child, service->program, "1000002", shown)) {
         instance_log(daemon->instance, "Err", "cannot start %s", service->program);
         return;
     }
