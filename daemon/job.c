@@ -231,9 +231,18 @@ static GVariant *get_to(const Object *object)
     return text(JOB(object)->request ? JOB(object)->request->to : NULL);
 }
 
+/* What "auto" came to stands in the record. */
+const char *job_method(const Job *job)
+{
+    const char *settled =
+        job->summary ? g_hash_table_lookup(job->summary->values, "method") : NULL;
+
+    return !job->request ? "" : settled ? settled : job->request->method;
+}
+
 static GVariant *get_method(const Object *object)
 {
-    return text(JOB(object)->request ? JOB(object)->request->method : NULL);
+    return text(job_method(JOB(object)));
 }
 
 static GVariant *get_state(const Object *object)

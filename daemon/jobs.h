@@ -64,6 +64,7 @@ void job_reopen(Job *job);
 
 gboolean job_is_finished(const Job *job);
 const char *job_state(const Job *job);         /* as the property; lives for ever */
+const char *job_method(const Job *job);        /* as asked, or what "auto" came to */
 const char *job_result(const Job *job);        /* "" until finished */
 const char *job_error_name(const Job *job);    /* "" none */
 const char *job_error_message(const Job *job); /* "" none */

@@ -56,7 +56,7 @@ static void list_jobs(Call *call)
         const Job *job = jobs->pdata[i];
 
         g_variant_builder_add(&list, "(tsssdo)", job->id, job->request ? job->request->server : "",
-                              job->request ? job->request->method : "", job_state(job),
+                              job_method(job), job_state(job),
                               job_progress(job), job->object.path);
     }
     call_reply(call, g_variant_new("(a(tsssdo))", &list));

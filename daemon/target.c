@@ -28,9 +28,8 @@ static gboolean check_deadline(const Call *call, GError **error)
         return TRUE;
     return tu_error_set(error, TU_ERROR_INVALID_OPTION,
                         "Option confirm-within needs the method online, because after an upgrade "
-                        "by %s what was written since cannot be taken back. Give the method "
-                        "online, or leave confirm-within out",
-                        call->method);
+                        "by any other what was written since cannot be taken back. Give the method "
+                        "online, or leave confirm-within out");
 }
 
 static gboolean find_method(Call *call, const char *method, GError **error)
@@ -40,8 +39,7 @@ static gboolean find_method(Call *call, const char *method, GError **error)
     guint16 port;
 
     if (!peer) {
-        /* What "auto" means as long as nobody looks first. */
-        call_set(&call->method, g_str_equal(method, "auto") ? "offline" : method);
+        call_set(&call->method, method); /* what "auto" means the worker decides, by its checks */
         return TRUE;
     }
     if (g_str_equal(method, "offline"))

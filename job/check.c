@@ -3,6 +3,7 @@
 #include "job/runner.h"
 #include "job/steps.h"
 #include "common/error.h"
+#include "timesten/rules.h"
 
 const char *const severity_nicks[] = { "error", "warning", "info", NULL };
 
@@ -132,6 +133,46 @@ GPtrArray *check_run(Job *job, const StepType *plan, GError **error)
     return g_steal_pointer(&findings);
 }
 
+/* Asks the rows of the method online alone: what else an upgrade needs it needs by every method. */
+gboolean check_choose_method(Job *job, char **ret_reason, GError **error)
+{
+    Check check = { .job = job };
+    g_autoptr(GPtrArray) findings = g_ptr_array_new_with_free_func(finding_free);
+    g_autoptr(TimesTenStatus) from = NULL;
+    g_autoptr(RuleAnswer) rule = NULL;
+    const Finding *first = NULL;
+
+    *ret_reason = NULL;
+    check.findings = findings;
+    job_set_method(job, "online");
+    if (!job->from.facts || !job->to.facts)
+        *ret_reason = g_strdup("installation-readable: the installations cannot be read");
+    else
+        rule = rules_ask(METHOD_ONLINE, &job->from.facts->release, &job->to.facts->release);
+    if (rule && !rule->possible)
+        *ret_reason = g_strdup_printf("release-path: %s", rule->reason);
+    if (!*ret_reason) {
+        check.from_status = from = run_status(job, &job->from, NULL);
+        for (const CheckType *row = checks_of_online; row->id && !first; row++) {
+            const CheckType one[] = { *row, { NULL } };
+
+            if (!run_rows(&check, one, error)) {
+                job_set_method(job, "auto");
+                return FALSE;
+            }
+            for (guint i = 0; i < findings->len && !first; i++)
+                if (((Finding *)findings->pdata[i])->severity == SEVERITY_ERROR)
+                    first = findings->pdata[i];
+        }
+        if (!from || !from->daemon_running)
+            *ret_reason = g_strdup("old-daemon-reachable: the old main daemon does not answer");
+        else if (first)
+            *ret_reason = g_strdup_printf("%s: %s: %s", first->id, first->subject, first->message);
+    }
+    job_set_method(job, *ret_reason ? "offline" : "online");
+    return TRUE;
+}
+
 guint check_errors(const GPtrArray *findings)
 {
     guint errors = 0;
@@ -146,7 +187,8 @@ guint check_errors(const GPtrArray *findings)
 
 gboolean step_check(Job *job, GError **error)
 {
-    const StepType *plan = plan_of(job->request->kind, job->request->method);
+    gboolean open = g_str_equal(job->request->method, "auto"); /* nobody could look yet */
+    const StepType *plan = plan_of(job->request->kind, open ? "offline" : job->request->method);
     g_autoptr(GPtrArray) findings = check_run(job, plan, error);
     g_autoptr(GString) errors = g_string_new(NULL);
 

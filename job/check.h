@@ -55,4 +55,8 @@ void check_found(Check *check, Severity severity, const char *subject, const cha
 
 /* Runs all checks; findings in the order error, warning, info. NULL where it was interrupted. */
 GPtrArray *check_run(Job *job, const StepType *plan, GError **error);
+/* What "auto" means for a surveyed upgrade, which has that method from then on: online where its checks
+ * find no error, else offline and *ret_reason (g_free(), NULL for online) the first that one found.
+ * FALSE only where the looking was interrupted. */
+gboolean check_choose_method(Job *job, char **ret_reason, GError **error);
 guint check_errors(const GPtrArray *findings);

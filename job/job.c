@@ -484,6 +484,13 @@ gboolean job_note_once(Job *job, const char *key, const char *value, GError **er
     return job_noted(job, key) || job_note(job, key, value, error);
 }
 
+void job_set_method(Job *job, const char *method)
+{
+    g_free(job->request->method);
+    job->request->method = g_strdup(method);
+    options_init(job, NULL); /* read once already, so nothing is wrong with them */
+}
+
 gboolean job_replicates(const Job *job)
 {
     return job_moves_server(job) && g_str_equal(job->request->method, "online");

@@ -131,6 +131,8 @@ const char *job_noted(const Job *job, const char *key); /* NULL none */
 gboolean job_moves_server(const Job *job);
 /* Whether it does so by replication: method online, there or back. */
 gboolean job_replicates(const Job *job);
+/* Instead of "auto", as check_choose_method() decides. */
+void job_set_method(Job *job, const char *method);
 
 /* Whether the commit of this very job stands on disk; where it does, it is made sure of before TRUE.
  * DOUBTFUL: the commit failed somewhere. */

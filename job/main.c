@@ -22,9 +22,14 @@
 
 #define PREPARE_TRIES 5
 
+#define METHOD "method" /* noted of a job: what "auto" came to */
+#define REASON "method-reason"
+
+/* One that is not decided yet begins as every other does. */
 static const StepType *find_plan(const JobRequest *request, GError **error)
 {
-    const StepType *plan = plan_of(request->kind, request->method);
+    const StepType *plan = plan_of(
+        request->kind, g_str_equal(request->method, "auto") ? "offline" : request->method);
 
     if (!plan)
         g_set_error(error, TU_ERROR, TU_ERROR_NOT_POSSIBLE,
@@ -143,12 +148,37 @@ static Job *prepare_patiently(guint64 id, GError **ret_blind, GError **error)
     }
 }
 
+/* Decided once: whoever goes on has the plan that was begun. */
+static gboolean settle_method(Job *job, GError **error)
+{
+    const char *noted = g_hash_table_lookup(job->summary->values, METHOD);
+    g_autofree char *reason = NULL;
+
+    if (!g_str_equal(job->request->method, "auto"))
+        return TRUE;
+    if (noted) {
+        job_set_method(job, noted);
+        return TRUE;
+    }
+    if (has_begun(job->request->id)) { /* by a release that knew offline alone */
+        job_set_method(job, "offline");
+        return TRUE;
+    }
+    if (!check_choose_method(job, &reason, error))
+        return FALSE;
+    if (reason)
+        g_message("Method offline, because online is not possible: %s", reason);
+    return job_record(job, RECORD_NOTE, "-", error, METHOD, job->request->method, REASON, reason,
+                      NULL);
+}
+
 static gboolean work(Job *job, const GError *blind, GError **error)
 {
     gboolean ok;
 
     job->writer = record_open(job->request->id, error);
-    if (!job->writer || !take_retry(job, error) || !survey_remember(job, error))
+    if (!job->writer || !take_retry(job, error) || !survey_remember(job, error) ||
+        !settle_method(job, error))
         return FALSE;
     job->meter = meter_new(job);
     ok = engine_run(job, find_plan(job->request, NULL), blind, error);
@@ -201,7 +231,7 @@ static Job *job_for_question(char **words, GError **error)
     g_autoptr(JobRequest) request = g_new0(JobRequest, 1);
     g_autoptr(Inventory) inventory = inventory_load();
     const ServerConfig *server = NULL;
-    const char *kind = "upgrade", *method = "offline", *peer;
+    const char *kind = "upgrade", *method = NULL, *peer;
 
     request->options = g_variant_parse(G_VARIANT_TYPE_VARDICT, words[2], NULL, NULL, error);
     if (!request->options)
@@ -218,7 +248,9 @@ static Job *job_for_question(char **words, GError **error)
     request->from = g_strdup(server ? server->instance : words[1]);
     request->to = g_strdup(words[1]);
     request->unit = g_strdup("");
-    request->method = g_strdup(g_str_equal(method, "auto") ? "offline" : method);
+    if (!method)
+        method = g_str_equal(kind, "upgrade") ? "auto" : "offline";
+    request->method = g_strdup(method);
     if (request_moves_server(request) && g_str_equal(request->from, request->to)) {
         g_set_error(error, TU_ERROR, TU_ERROR_NOT_POSSIBLE,
                     "Server %s is already backed by instance %s. Name another target",
@@ -228,12 +260,30 @@ static Job *job_for_question(char **words, GError **error)
     return job_new(g_steal_pointer(&request), NULL, error);
 }
 
-static GVariant *answer_check(Job *job, const StepType *plan, GError **error)
+/* *ret_why: what is to be told of the choice; NULL where there was none. g_free(). */
+static gboolean choose(Job *job, char **ret_why, GError **error)
 {
-    g_autoptr(GPtrArray) findings = check_run(job, plan, error);
+    g_autofree char *reason = NULL;
+
+    *ret_why = NULL;
+    if (!g_str_equal(job->request->method, "auto"))
+        return TRUE;
+    job_survey(job, NULL); /* what cannot be looked at is told by the checks */
+    if (!check_choose_method(job, &reason, error))
+        return FALSE;
+    *ret_why = reason ? g_strdup_printf("offline, because online is not possible: %s", reason)
+                      : g_strdup("online, because its checks allow it");
+    return TRUE;
+}
+
+static GVariant *answer_check(Job *job, GError **error)
+{
+    g_autofree char *why = NULL;
+    g_autoptr(GPtrArray) findings = NULL;
     GVariantBuilder answer;
 
-    if (!findings)
+    if (!choose(job, &why, error) ||
+        !(findings = check_run(job, find_plan(job->request, error), error)))
         return NULL;
     g_variant_builder_init(&answer, G_VARIANT_TYPE("a(sssss)"));
     for (guint i = 0; i < findings->len; i++) {
@@ -242,27 +292,38 @@ static GVariant *answer_check(Job *job, const StepType *plan, GError **error)
         g_variant_builder_add(&answer, "(sssss)", severity_nicks[finding->severity], finding->id,
                               finding->subject, finding->message, finding->remedy);
     }
+    if (why)
+        g_variant_builder_add(&answer, "(sssss)", severity_nicks[SEVERITY_INFO], "method",
+                              job->server->name, why, "");
     return g_variant_builder_end(&answer);
 }
 
-static GVariant *answer_plan(Job *job, const StepType *plan, GError **error)
+/* Why this method is told where a reader begins: at the first step, which looks. */
+static GVariant *answer_plan(Job *job, GError **error)
 {
     GVariantBuilder steps;
+    g_autofree char *why = NULL;
+    const StepType *plan;
 
-    if (!job_survey(job, error))
+    if (!job_survey(job, error) || !choose(job, &why, error) ||
+        !(plan = find_plan(job->request, error)))
         return NULL;
     g_variant_builder_init(&steps, G_VARIANT_TYPE("a(ssbt)"));
     for (gboolean before = TRUE; plan->id; plan++) {
+        g_autofree char *told =
+            why && g_str_equal(plan->id, "check")
+                ? g_strdup_printf("%s. Method %s", plan->description, why)
+                : g_strdup(plan->description);
+
         before &= !plan->commits;
-        g_variant_builder_add(&steps, "(ssbt)", plan->id, plan->description, before,
-                              plan->estimate(job));
+        g_variant_builder_add(&steps, "(ssbt)", plan->id, told, before, plan->estimate(job));
     }
     return g_variant_new("(sa(ssbt))", job->request->method, &steps);
 }
 
 static const struct {
     const char *word;
-    GVariant *(*answer)(Job *job, const StepType *plan, GError **error);
+    GVariant *(*answer)(Job *job, GError **error);
 } questions[] = {
     { "check", answer_check },
     { "plan", answer_plan },
@@ -271,13 +332,12 @@ static const struct {
 static gboolean answer_question(guint which, char **words, GError **error)
 {
     g_autoptr(Job) job = job_for_question(words, error);
-    const StepType *plan = job ? find_plan(job->request, error) : NULL;
     g_autoptr(GVariant) answer = NULL;
     g_autofree char *text = NULL;
 
-    if (!plan || !job_make_runtime(job, error))
+    if (!job || !find_plan(job->request, error) || !job_make_runtime(job, error))
         return FALSE;
-    answer = questions[which].answer(job, plan, error);
+    answer = questions[which].answer(job, error);
     run_forget_all(job);
     job_remove_runtime(job);
     if (!answer)

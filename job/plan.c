@@ -144,7 +144,6 @@ static const StepType online[] = {
       step_replicate_undo, some_seconds, .undone_last = TRUE },
     { "copy", "Copy each database beside the old one", step_copy, step_copy_undo,
       step_copy_estimate, .undone_last = TRUE },
-    { "pause", "Let replication wait for the new databases", step_pause, NULL, a_moment },
     { "export", "Save each copy with ttMigrate of the old release", step_export, step_export_undo,
       step_export_estimate, .undone_last = TRUE },
     { "import", "Restore each copy with ttMigrate of the new release", step_import,

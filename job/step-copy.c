@@ -9,7 +9,7 @@
 #include "systemd/transient.h"
 
 #define DESTROY_TRIES 40
-#define COPY_TRIES    5
+#define COPY_TRIES    3
 #define COPY_RATE     (30 * 1024 * 1024) /* bytes per second; a guess, as for export and import */
 
 guint64 step_copy_estimate(const Job *job)

@@ -151,20 +151,8 @@ gboolean step_replicate_undo(Job *job, GError **error)
     return step_bring_daemon_up(job, &job->from, error) && each(job, stop_replicating, error);
 }
 
-/* --- pause and join -----------------------------------------------------------------------------
+/* --- join ---------------------------------------------------------------------------------------
  */
-
-static gboolean pause_peer(Job *job, const char *dsn, GError **error)
-{
-    return replica_set_state(job, &job->from, &job->to, dsn, PEER_PAUSE, error);
-}
-
-/* Nobody waits until it acts: the copy's agent does not run, so nothing is sent in either state,
- * and the log is held in both. */
-gboolean step_pause(Job *job, GError **error)
-{
-    return each(job, pause_peer, error);
-}
 
 static gboolean reset(Job *job, const char *dsn, GError **error)
 {
@@ -187,12 +175,20 @@ static gboolean start_new_agent(Job *job, const char *dsn, GError **error)
     return replica_start_agent(job, &job->to, dsn, error);
 }
 
-static gboolean resume_peer(Job *job, const char *dsn, GError **error)
+static gboolean check_peer(Job *job, const Side *from, const Side *to, const char *dsn,
+                           GError **error);
+
+static gboolean still_held(Job *job, const char *dsn, GError **error)
 {
-    return replica_set_state(job, &job->from, &job->to, dsn, PEER_START, error);
+    return check_peer(job, &job->from, &job->to, dsn, error);
 }
 
-/* Step 12 of the guide's table, then 13 and 14. The reset and the two states are for a store that
+/* Steps 12 and 13 of the guide's table. Its steps 4 and 14, a pause of the peer and its start, are not
+ * wanted: the copy's agent never runs, so the log is held and nothing is sent without a pause. And
+ * whoever starts a paused peer may start one that has failed meanwhile, whose log is gone: rows would
+ * be missing, and nothing would tell.
+ *
+ * The reset and the two states are for a store that
  * has received nothing yet: without them the new side would send all its restored rows, which are
  * older than what clients have written since. So they are never done again once the agent may have
  * run. */
@@ -200,11 +196,13 @@ gboolean step_join(Job *job, GError **error)
 {
     guint64 delay = job->server->replication_delay_usec;
 
+    if (!each(job, still_held, error))
+        return FALSE;
     if (!job_noted(job, "reset") &&
         (!each(job, reset, error) || !job_sleep(job, delay, error) || !each(job, let_send, error) ||
          !job_sleep(job, delay, error) || !job_note(job, "reset", "yes", error)))
         return FALSE;
-    return each(job, start_new_agent, error) && each(job, resume_peer, error);
+    return each(job, start_new_agent, error);
 }
 
 static gboolean stop_new_agent(Job *job, const char *dsn, GError **error)
@@ -269,7 +267,7 @@ static gboolean check_peer(Job *job, const Side *from, const Side *to, const cha
             error, TU_ERROR_NOT_POSSIBLE,
             "Instance %s does not send database %s to instance %s any more: the peer %s is %s "
             "there "
-            "(ttRepAdmin -receiver -list). If it fell too far behind, raise ReplicationLogFiles=; "
+            "(ttRepAdmin -receiver -list). Raise ReplicationLogFiles= if it fell too far behind, "
             "see tterrors.log in %s and %s, then start again",
             from->config->name, dsn, to->config->name, name,
             peer ? peer_state_words[peer->state] : "gone", from->facts->daemon_home,

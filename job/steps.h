@@ -41,7 +41,6 @@ guint64 step_verify_estimate(const Job *job);
 /* step-replication.c: the replication between old and new databases */
 gboolean step_replicate(Job *job, GError **error);
 gboolean step_replicate_undo(Job *job, GError **error);
-gboolean step_pause(Job *job, GError **error);
 gboolean step_join(Job *job, GError **error);
 gboolean step_join_undo(Job *job, GError **error);
 gboolean step_start_agents(Job *job, GError **error);

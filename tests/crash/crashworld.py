@@ -98,6 +98,8 @@ class Beginning:
 
 
 class CrashWorld(World):
+    MORE = ""  # what a kind of world looks at beside LOOK
+
     def __init__(self, name, rows=300, server_lines=("DrainSec=1", f"HoldLimitSec={PATIENCE}"), lanes=LANES, **more):
         super().__init__(name, rows=rows, server_lines=server_lines, **more)
         self.lanes = [Lane(self, place) for place in range(lanes)]
@@ -198,7 +200,7 @@ class CrashWorld(World):
 
     def look(self):
         """What lies about, by lane, without what is another each time: {lane: lines}."""
-        script = LOOK + "".join(f"lane {lane.server} {lane.old} {lane.new}\n" for lane in self.lanes)
+        script = LOOK + self.MORE + "".join(f"lane {lane.server} {lane.old} {lane.new}\n" for lane in self.lanes)
         names = {**self.jobs, **{lane.number: (lane.server, "N") for lane in self.lanes if lane.number}}
         servers = {name: lane.server for lane in self.lanes for name in (lane.old, lane.new)}
         found = {lane.server: set() for lane in self.lanes} | {"-": set()}

@@ -66,12 +66,34 @@ def rollback(lane):
     return *server(lane), "Rollback", "a{sv}", *options({"allow-data-loss": ("b", "true")})
 
 
+def upgrade_online(lane):
+    return *server(lane), "Upgrade", "sa{sv}", lane.new, *options({"method": ("s", "online")})
+
+
+def rollback_online(lane):
+    return *server(lane), "Rollback", "a{sv}", *options()
+
+
 def clean(lane):
     return *server(lane), "Clean", "a{sv}", 2, "databases", "as", 1, DATABASE, "exports", "b", "true"
 
 
 def retry(lane):
     return f"{ROOT}/job/{lane.number}", f"{NAME}.Job", "Retry", "a{sv}", *options()
+
+
+# What RESTORE takes away; as in tests/system/online.py.
+QUICK = {"replication-state-seconds": 0.2, "replication-retry-seconds": 0.2, "agent-restart-seconds": 0.2}
+
+
+def quick(lane):
+    for instance in (lane.old, lane.new):
+        lane.world.tune(instance, QUICK)
+
+
+def fail_import_online(lane):
+    quick(lane)
+    fail_import(lane)
 
 
 def fail_import(lane):
@@ -97,6 +119,10 @@ SCENARIOS = {one.name: one for one in [
     Scenario("cancel", "begin", upgrade, "cancelled", "old", "cancelled", prepare=slow_import, then=cancel,
              since=("begin", "import"), decides="^record fail import"),
     Scenario("rollback", "upgraded", rollback, "done", "old", "back", loses=True, decides=RENAME),
+    Scenario("online", "begin", upgrade_online, "done", "new", "done", prepare=quick, decides=RENAME),
+    Scenario("online-undo", "begin", upgrade_online, "failed", "old", "undone", prepare=fail_import_online,
+             since=("fail", "import")),
+    Scenario("online-rollback", "followed", rollback_online, "done", "old", "back", prepare=quick, decides=RENAME),
     Scenario("retry", "attention", retry, "done", "new", "done", goes_on=True),
     Scenario("clean", "upgraded", clean, "done", "new", "done", destroys=True, decides="^record end commit"),
 ]}
@@ -124,7 +150,14 @@ def make_attention(world):
     world.remember("attention", "new", state="needs-attention")
 
 
-BEGINNINGS = {"upgraded": make_upgraded, "attention": make_attention}
+def make_followed(world):
+    """Every lane was upgraded by replication, and its old release follows the new one."""
+    world.restore("begin")
+    must_hold(wave(world, SCENARIOS["online"], {lane: None for lane in world.lanes}))
+    world.remember("followed", "new")
+
+
+BEGINNINGS = {"upgraded": make_upgraded, "followed": make_followed, "attention": make_attention}
 
 
 def begin(world, name):

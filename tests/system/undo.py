@@ -5,7 +5,6 @@ import re
 from bus import BusError
 from container import check
 from roots import say
-from world import store
 
 REMEDY = r"[.:;,] (See|Raise|Look|Correct|Create|Free|Repair|Restore|Start|Try|End|Set|Name|Mend|mend|Nothing was switched)\b"
 
@@ -37,7 +36,7 @@ def must_be_as_before(world, what, target="tt70", state="serving"):
     """6.0 serves and its clients write; of the new release nothing is left that runs, or that a later upgrade would meet."""
     world.must_serve("tt60", state=state)
     world.settle()
-    left = world.shell("ls " + " ".join(f"{store(target, database)}.ds0" for database in world.databases) + " 2>/dev/null",
+    left = world.shell("ls " + " ".join(f"{world.store_path(target, database)}.ds0" for database in world.databases) + " 2>/dev/null",
                        check=False).out
     check(left == "", f"{what}: a database of the new release that nobody uses: {left}")
     left = world.shell("ls /var/lib/timesten-upgrade/exports/*/* 2>/dev/null", check=False).out
