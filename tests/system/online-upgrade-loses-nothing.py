@@ -42,4 +42,4 @@ def test(world):
         world.is_untouched(instance)
 
 
-run(test, OnlineWorld, kind="online", server_lines=["DrainSec=1"])
+run(test, OnlineWorld, server_lines=["DrainSec=1"])
