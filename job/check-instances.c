@@ -153,6 +153,26 @@ static gboolean look_backwards_compat(Check *check, GError **error)
     return TRUE;
 }
 
+/* It is about safety (facts 2.2), so it must not be forgotten when it was for one change only. */
+static gboolean look_compat_on(Check *check, GError **error)
+{
+    const Side *sides[] = { &check->job->from, &check->job->to };
+
+    for (guint i = 0; i < G_N_ELEMENTS(sides); i++) {
+        const InstanceFacts *facts = sides[i]->facts;
+        g_autofree char *remedy = g_strdup_printf(
+            "When no client before 7.0 is left, and nobody is connected: instance-helper set %s "
+            "--backwards-compat=no as %s, then systemctl restart %s",
+            facts->home, sides[i]->admin, sides[i]->unit);
+
+        if (facts->backwards_compat)
+            check_found(check, SEVERITY_WARNING, sides[i]->config->name, remedy,
+                        "It runs with -insecure-backwards-compat, so it talks to releases before "
+                        "7.0 in their less safe way");
+    }
+    return TRUE;
+}
+
 static gboolean look_other_servers(Check *check, GError **error)
 {
     const Job *job = check->job;
@@ -344,6 +364,8 @@ const CheckType checks_of_instances[] = {
       look_options_writable },
     { "backwards-compat", "No client needs -insecure-backwards-compat", NEEDS_BOTH,
       look_backwards_compat, "upgrade" },
+    { "backwards-compat-on", "No instance runs with -insecure-backwards-compat", NEEDS_BOTH,
+      look_compat_on },
     { "other-servers", "No other server is backed by the old instance", NEEDS_NOTHING,
       look_other_servers },
     { "daemon-port", "The port of the new main daemon is free, or its own", NEEDS_BOTH,
