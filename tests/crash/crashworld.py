@@ -97,6 +97,12 @@ class Beginning:
         self.backends = {}      # {lane: port of the serving instance}
 
 
+def lay_traps(world):
+    """From its boot on workers do what a lane's traps say."""
+    shutil.copy(roots.build_directory() / "tests/crash/libcrashpoint.so", world.root / LIBRARY.lstrip("/"))
+    world.write("/etc/systemd/system/timesten-job@.service.d/crash.conf", DROPIN)
+
+
 class CrashWorld(World):
     MORE = ""  # what a kind of world looks at beside LOOK
 
@@ -111,8 +117,7 @@ class CrashWorld(World):
 
     def boot(self, wait=True):
         if self.boots == 0:
-            shutil.copy(roots.build_directory() / "tests/crash/libcrashpoint.so", self.root / LIBRARY.lstrip("/"))
-            self.write("/etc/systemd/system/timesten-job@.service.d/crash.conf", DROPIN)
+            lay_traps(self)
             masks = self.root / "etc/systemd/system-generators"
             masks.mkdir(exist_ok=True)
             for name in GENERATORS:
@@ -246,6 +251,23 @@ class CrashWorld(World):
             if not wrong or time.monotonic() > end:
                 return wrong
             time.sleep(0.2)
+
+
+class OneLane:
+    """In front of another kind of world among the bases of a class: its worker can be killed, in one lane."""
+    arm, shots, points, lines = CrashWorld.arm, CrashWorld.shots, CrashWorld.points, CrashWorld.lines
+    jobs_on_disk, go_on = CrashWorld.jobs_on_disk, CrashWorld.go_on
+
+    def boot(self, wait=True):
+        if self.boots == 0:
+            lay_traps(self)
+        return super().boot(wait)
+
+    def __enter__(self):
+        super().__enter__()
+        self.expect(*KILLED)
+        self.lane = Lane(self, 0)
+        return self
 
 
 # Of any job these may stay: what utilities printed, the empty places of exports and of who serves.

@@ -2,31 +2,17 @@
 nobody is refused, no row is lost, and the main daemon runs without the compatibility option. A power cut before the commit
 leaves the server as it was, and it can be confirmed again."""
 
-import shutil
-
-from crashworld import CRASH, DROPIN, KILLED, LIBRARY, CrashWorld, Tally, check, equal, roots, run, wait_until
-from lane import Lane
+from crashworld import CRASH, OneLane, Tally, check, equal, run, wait_until
 from online import OnlineWorld
 
 STEPS = ("check", "commit", "forget-deadline", "end-replication", "stop-previous-daemon", "backwards-compat")
 HOUR = 3600 * 10**6
 
 
-class ConfirmWorld(OnlineWorld):
-    # Lanes ask for these.
-    arm, shots, points, lines = CrashWorld.arm, CrashWorld.shots, CrashWorld.points, CrashWorld.lines
-    jobs_on_disk, go_on = CrashWorld.jobs_on_disk, CrashWorld.go_on
-
-    def boot(self, wait=True):
-        if self.boots == 0:
-            shutil.copy(roots.build_directory() / "tests/crash/libcrashpoint.so", self.root / LIBRARY.lstrip("/"))
-            self.write("/etc/systemd/system/timesten-job@.service.d/crash.conf", DROPIN)
-        return super().boot(wait)
-
+class ConfirmWorld(OneLane, OnlineWorld):
     def __enter__(self):
         super().__enter__()
-        self.expect(*KILLED, r"upgrade-job: Check (way-back|backwards-compat|agent-policy)", "went down before the confirm")
-        self.lane = Lane(self, 0)
+        self.expect(r"upgrade-job: Check (way-back|backwards-compat|agent-policy)", "went down before the confirm")
         return self
 
 

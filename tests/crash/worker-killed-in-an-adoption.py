@@ -1,10 +1,7 @@
 """A worker killed at every step of an adoption, and of its undo, brings it to its end: the server's process stays the same, no
 client is refused or cut, and what is undone leaves nothing. So does a cancel, and a power cut."""
 
-import shutil
-
-from crashworld import CRASH, DROPIN, KILLED, LIBRARY, LONG, CrashWorld, Tally, check, equal, roots, run, wait_until
-from lane import Lane
+from crashworld import CRASH, LONG, OneLane, Tally, check, equal, run, wait_until
 from unmanaged import PORT, Unmanaged
 
 STEPS = ("check", "declare", "share-port", "move-server", "enable")
@@ -13,21 +10,10 @@ UNDONE = ("share-port", "move-server", "declare")
 OBSTACLE = "/etc/systemd/system/sockets.target.wants/timesten-server@main.socket"
 
 
-class AdoptWorld(Unmanaged):
-    # Lanes ask for these.
-    arm, shots, points, lines = CrashWorld.arm, CrashWorld.shots, CrashWorld.points, CrashWorld.lines
-    jobs_on_disk, go_on = CrashWorld.jobs_on_disk, CrashWorld.go_on
-
-    def boot(self, wait=True):
-        if self.boots == 0:
-            shutil.copy(roots.build_directory() / "tests/crash/libcrashpoint.so", self.root / LIBRARY.lstrip("/"))
-            self.write("/etc/systemd/system/timesten-job@.service.d/crash.conf", DROPIN)
-        return super().boot(wait)
-
+class AdoptWorld(OneLane, Unmanaged):
     def __enter__(self):
         super().__enter__()
-        self.expect(*KILLED, "systemd: timesten-server@main", "port-keeper: ")
-        self.lane = Lane(self, 0)
+        self.expect("systemd: timesten-server@main", "port-keeper: ")
         return self
 
 
