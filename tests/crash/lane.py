@@ -85,8 +85,8 @@ class Lane:
                 return number
         return None
 
-    def has_begun(self, step):
-        return any(line.split(" ")[3:5] == ["begin", step] for line in self.record_lines()[self.length:])
+    def has_recorded(self, event, step):
+        return any(line.split(" ")[3:5] == [event, step] for line in self.record_lines()[self.length:])
 
     def ended(self):
         """The result that the record ends with, or None."""

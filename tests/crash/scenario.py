@@ -105,7 +105,8 @@ def slow_import(lane):
 
 
 def cancel(lane):
-    wait_until(lambda: lane.has_begun("import"), 60, "the import to begin")
+    # Behind the one line that it writes before its long work, so that the record has as many lines in each run.
+    wait_until(lambda: lane.has_recorded("note", "import"), 60, "the import to be at work")
     lane.world.bus.job(lane.number, "Cancel", "a{sv}", *options())
 
 
