@@ -66,11 +66,12 @@ lane() {{
 }}
 """
 
-# Everything stops, the files of a beginning come back, what then served serves again.
+# Everything stops, the files of a beginning come back, and no others (a catalog of databases that a beginning has not yet would
+# have their agents started), what then served serves again.
 RESTORE = rf"""
 systemctl stop timesten-upgraded.service 'timesten@*.service'
 cd {STATE} && rm -rf servers exports $(ls -d jobs/[0-9]* 2>/dev/null)
-rm -rf /run/timesten-upgrade/job/* {CRASH}/* /var/lib/{ADMIN}/*/*
+rm -rf /run/timesten-upgrade/job/* {CRASH}/* /var/lib/{ADMIN}/*/* /opt/TimesTen/*/info
 for home in /opt/TimesTen/*; do : > $home/.standin/faults; : > $home/.standin/fired; : > $home/.standin/tune; done
 cd / && tar -xf /root/$1.tar
 systemctl reset-failed 'timesten*'

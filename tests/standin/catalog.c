@@ -202,6 +202,15 @@ static gboolean on_subdaemon_line(int fd, GIOCondition condition, gpointer data)
     return G_SOURCE_REMOVE;
 }
 
+/* Whether one of those who wait would make the data store. */
+static gboolean is_wanted_new(const DataStore *store)
+{
+    for (guint i = 0; i < store->waiting->len; i++)
+        if (((Client *)store->waiting->pdata[i])->creates)
+            return TRUE;
+    return FALSE;
+}
+
 static void on_subdaemon_exit(GPid pid, int status, gpointer data)
 {
     DataStore *store = data;
@@ -224,7 +233,10 @@ static void on_subdaemon_exit(GPid pid, int status, gpointer data)
     catalog_save(store->daemon);
     while (store->unloading->len > 0)
         client_ok(g_ptr_array_steal_index(store->unloading, 0));
-    if (before == STORE_UNLOADING && store->waiting->len > 0 && !store->daemon->stopping)
+    /* Who would make it does not fail because another, who would not, came first. */
+    if (((before == STORE_UNLOADING && store->waiting->len > 0) ||
+         (before == STORE_LOADING && !store->creating && is_wanted_new(store))) &&
+        !store->daemon->stopping)
         load(store);
     else
         answer_waiting(store);
@@ -233,9 +245,11 @@ static void on_subdaemon_exit(GPid pid, int status, gpointer data)
 
 static void load(DataStore *store)
 {
-    g_autofree char *line =
-        message_line("load", "path", store->path, "logdir", store->log_dir ? store->log_dir : "",
-                     "create", store->create ? "1" : "0", "recover", store->recover ? "1" : "0",
+    g_autofree char *line = NULL;
+
+    store->creating = is_wanted_new(store);
+    line = message_line("load", "path", store->path, "logdir", store->log_dir ? store->log_dir : "",
+                     "create", store->creating ? "1" : "0", "recover", store->recover ? "1" : "0",
                      "attach", store->attach ? "1" : "0", NULL);
 
     g_clear_pointer(&store->load_error, g_free);
@@ -251,7 +265,7 @@ static void load(DataStore *store)
     wire_send(store->subdaemon.wire, line);
 }
 
-void catalog_connect(DataStore *store, Client *client, gboolean create)
+void catalog_connect(DataStore *store, Client *client)
 {
     gboolean wanted = (!by_hand(store) || store->manually_loaded) && store->segment < 0;
 
@@ -269,7 +283,6 @@ void catalog_connect(DataStore *store, Client *client, gboolean create)
         answer_connected(store, client);
     } else {
         g_ptr_array_add(store->waiting, client);
-        store->create = create;
         if (store->state == STORE_UNLOADED)
             load(store);
     }
@@ -293,7 +306,6 @@ void catalog_ram_load(DataStore *store, Client *client)
             return;
         }
         g_ptr_array_add(store->waiting, client);
-        store->create = FALSE;
         if (store->state == STORE_UNLOADED)
             load(store);
     }

@@ -34,7 +34,7 @@ struct DataStore {
     guint grace; /* seconds after the last disconnect; inUse only */
     gboolean manually_loaded;
     gboolean recover; /* the last end was not in order: the next load takes longer */
-    gboolean create;
+    gboolean creating; /* told so to the sub-daemon that loads it */
     gboolean closed; /* to user connections */
     gboolean force_disconnect;
     guint segment_mb; /* size of the shared segment as loaded */
@@ -57,7 +57,7 @@ void catalog_remove(DataStore *store);
 void catalog_save(Daemon *daemon);
 
 /* Each answers CLIENT, now or when the state has settled. */
-void catalog_connect(DataStore *store, Client *client, gboolean create);
+void catalog_connect(DataStore *store, Client *client);
 void catalog_ram_load(DataStore *store, Client *client);
 void catalog_ram_unload(DataStore *store, Client *client);
 void catalog_set_policy(DataStore *store, RamPolicy policy, guint grace);

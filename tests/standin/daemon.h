@@ -30,6 +30,7 @@ struct Client {
     char *name;
     char *info;
     uid_t uid;
+    gboolean creates;    /* AutoCreate=1 */
     gboolean busy;       /* in the middle of a transaction */
     gboolean leaving;    /* to be dropped at its end */
     DataStore *reserved; /* store that nobody else may touch while this link is open */

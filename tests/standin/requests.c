@@ -54,10 +54,11 @@ static void handle_connect(Client *client, const Message *message)
     client->info = g_strdup(message_get(message, "client"));
     client->pid = (pid_t)message_number(message, "pid");
     client->uid = (uid_t)message_number(message, "uid");
+    client->creates = message_number(message, "create") != 0;
     take_attributes(store, message);
     if (log_dir && *log_dir && !store->log_dir)
         store->log_dir = g_strdup(log_dir);
-    catalog_connect(store, client, message_number(message, "create") != 0);
+    catalog_connect(store, client);
 }
 
 static void handle_policy(Client *client, const Message *message)

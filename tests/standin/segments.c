@@ -86,7 +86,6 @@ void segment_attach(DataStore *store, guint megabytes, Client *client)
         store->attach = TRUE;
         catalog_save(store->daemon);
         g_ptr_array_add(store->waiting, client);
-        store->create = FALSE;
         catalog_start_load(store);
     }
 }
