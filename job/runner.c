@@ -468,6 +468,20 @@ gboolean run_forget(Job *job, const char *step, const char *dsn, GError **error)
     return FALSE;
 }
 
+gboolean run_is_known(Job *job, const char *step, gboolean *ret_known, GError **error)
+{
+    *ret_known = TRUE;
+    for (char **dsn = job->server->databases; *dsn; dsn++) {
+        g_autofree char *unit = job_unit_name(job, step, *dsn);
+        g_autofree char *state = run_unit_state(job, unit, error);
+
+        if (!state)
+            return FALSE;
+        *ret_known &= !g_str_equal(state, "inactive");
+    }
+    return TRUE;
+}
+
 /* NAME.NUMBER.out, as run_short() names them; the migrations' outputs have no number. */
 static gboolean is_short_output(const char *name)
 {

@@ -56,6 +56,10 @@ char *run_output_path(const Job *job, const char *step, const char *dsn);
 /* Kills and removes what run_parallel() may have left for a step, and waits until it is gone. */
 gboolean run_forget(Job *job, const char *step, const char *dsn, GError **error);
 
+/* Whether what run_parallel() runs in a step is at work or has ended, for each database of the
+ * server, so that a later worker can take it over. */
+gboolean run_is_known(Job *job, const char *step, gboolean *ret_known, GError **error);
+
 /* Kills and removes the short runs of a side that a worker left behind: a start that comes late
  * must not undo a later stop. */
 void run_forget_short(Job *job, const Side *side);

@@ -6,9 +6,7 @@
 #include "job/runner.h"
 #include "common/error.h"
 #include "common/text.h"
-#include "systemd/transient.h"
 
-#define DESTROY_TRIES 40
 #define COPY_TRIES    3
 #define COPY_RATE     (30 * 1024 * 1024) /* bytes per second; a guess, as for export and import */
 
@@ -70,50 +68,17 @@ static gboolean remove_dsn(Job *job, const char *dsn, GError **error)
     return run_helper(job, &job->from, "remove-dsn", error, name, NULL);
 }
 
-/* Whatever there is of it; what was killed in the middle takes a while to be let go. */
-static gboolean destroy_copy(Job *job, const char *dsn, GError **error)
-{
-    g_autofree char *copy = step_copy_dsn(job, dsn);
-    const UtilityArguments arguments = { .dsn = copy };
-
-    for (guint attempt = 0;; attempt++) {
-        g_autoptr(UtilityResult) result =
-            run_utility(job, &job->from, UTILITY_DESTROY_FORCE, &arguments, error);
-
-        if (!result)
-            return FALSE;
-        if (!result->reason)
-            return TRUE;
-        if (attempt == DESTROY_TRIES)
-            return tu_error_set(error, TU_ERROR_UTILITY_FAILED, "%s", result->reason);
-        if (!job_sleep(job, 500 * USEC_PER_MSEC, error))
-            return FALSE;
-    }
-}
-
 /* All that a copy may have left. The DSN comes back for it: without one ttDestroy has no name. */
 static gboolean remove_copies(Job *job, GError **error)
 {
     if (!step_bring_daemon_up(job, &job->from, error))
         return FALSE;
-    for (char **dsn = job->server->databases; *dsn; dsn++)
-        if (!run_forget(job, "copy", *dsn, error) || !add_dsn(job, *dsn, error) ||
-            !destroy_copy(job, *dsn, error) || !remove_dsn(job, *dsn, error))
-            return FALSE;
-    return TRUE;
-}
-
-/* Whether each copy's utility is at work or has ended, so that a later worker can take it over. */
-static gboolean copies_are_known(Job *job, gboolean *ret_known, GError **error)
-{
-    *ret_known = TRUE;
     for (char **dsn = job->server->databases; *dsn; dsn++) {
-        g_autofree char *unit = transient_name(job->tag, "copy", *dsn, NULL);
-        g_autofree char *state = run_unit_state(job, unit, error);
+        g_autofree char *copy = step_copy_dsn(job, *dsn);
 
-        if (!state)
+        if (!run_forget(job, "copy", *dsn, error) || !add_dsn(job, *dsn, error) ||
+            !step_destroy_database(job, &job->from, copy, error) || !remove_dsn(job, *dsn, error))
             return FALSE;
-        *ret_known &= !g_str_equal(state, "inactive");
     }
     return TRUE;
 }
@@ -154,7 +119,7 @@ gboolean step_copy(Job *job, GError **error)
     gboolean half = record_find_step(job->summary, "copy")->attempts > 1, known = FALSE;
 
     if (!job_note_once(job, "touched", "yes", error) ||
-        (half && !copies_are_known(job, &known, error)))
+        (half && !run_is_known(job, "copy", &known, error)))
         return FALSE;
     half &= !known;
     for (guint attempt = 1;; attempt++) {

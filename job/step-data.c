@@ -7,7 +7,6 @@
 #include "common/file.h"
 #include "common/text.h"
 #include "timesten/admin.h"
-#include "systemd/transient.h"
 #include "timesten/migrate.h"
 
 #include <errno.h>
@@ -16,7 +15,7 @@
 
 #define QUIESCE_USEC   (15 * USEC_PER_SEC)
 #define LEAVE_USEC     (3 * USEC_PER_SEC)
-#define DESTROY_TRIES  20
+#define DESTROY_TRIES  40
 #define OUTPUT_LIMIT   (64 * 1024 * 1024)
 #define TABLES_A_QUERY 100 /* keeps ttIsql's command line well below the kernel's limit */
 /* Guesses for an unknown host, in bytes per second; what really happens replaces them within a
@@ -397,13 +396,31 @@ static gboolean own_new_databases(Job *job, GError **error)
     return job_note(job, "absent-before", "yes", error);
 }
 
+gboolean step_destroy_database(Job *job, const Side *side, const char *dsn, GError **error)
+{
+    const UtilityArguments arguments = { .dsn = dsn };
+
+    for (guint attempt = 0;; attempt++) {
+        g_autoptr(UtilityResult) result =
+            run_utility(job, side, UTILITY_DESTROY_FORCE, &arguments, error);
+
+        if (!result)
+            return FALSE;
+        if (!result->reason)
+            return TRUE;
+        if (attempt == DESTROY_TRIES)
+            return tu_error_set(error, TU_ERROR_UTILITY_FAILED, "%s", result->reason);
+        if (!job_sleep(job, 500 * USEC_PER_MSEC, error))
+            return FALSE;
+    }
+}
+
 /* By force, because a power cut may leave a database that was just made without what tells its
  * release, and then its own release takes it for somebody else's. */
 static gboolean destroy_new(Job *job, const char *dsn, GError **error)
 {
     const DatabaseFacts *old = database(&job->from, dsn, error);
     const DatabaseFacts *new = old ? database(&job->to, dsn, error) : NULL;
-    UtilityArguments arguments = { .dsn = dsn };
 
     if (!new || !new->exists)
         return new != NULL;
@@ -416,22 +433,7 @@ static gboolean destroy_new(Job *job, const char *dsn, GError **error)
                     new->data_store, dsn);
         return FALSE;
     }
-    for (guint attempt = 0;; attempt++) {
-        g_autoptr(UtilityResult) result =
-            run_utility(job, &job->to, UTILITY_DESTROY_FORCE, &arguments, error);
-
-        if (!result)
-            return FALSE;
-        if (!result->reason)
-            return TRUE;
-        if (attempt ==
-            DESTROY_TRIES) { /* the killed restore's connection takes a while to be cleaned up */
-            g_set_error_literal(error, TU_ERROR, TU_ERROR_UTILITY_FAILED, result->reason);
-            return FALSE;
-        }
-        if (!job_sleep(job, 500 * USEC_PER_MSEC, error))
-            return FALSE;
-    }
+    return step_destroy_database(job, &job->to, dsn, error);
 }
 
 /* A restore that a crash or a power cut left half done cannot be gone on with: it begins anew. */
@@ -445,20 +447,6 @@ static gboolean remove_half_done(Job *job, GError **error)
     return TRUE;
 }
 
-static gboolean restore_is_known(Job *job, gboolean *ret_known, GError **error)
-{
-    *ret_known = TRUE;
-    for (char **dsn = job->server->databases; *dsn; dsn++) {
-        g_autofree char *unit = transient_name(job->tag, "import", *dsn, NULL);
-        g_autofree char *state = run_unit_state(job, unit, error);
-
-        if (!state)
-            return FALSE;
-        *ret_known &= !g_str_equal(state, "inactive");
-    }
-    return TRUE;
-}
-
 gboolean step_import(Job *job, GError **error)
 {
     g_autofree char *group = export_group(job);
@@ -469,7 +457,7 @@ gboolean step_import(Job *job, GError **error)
     if (!own_new_databases(job, error))
         return FALSE;
     if (again &&
-        (!restore_is_known(job, &known, error) || (!known && !remove_half_done(job, error))))
+        (!run_is_known(job, "import", &known, error) || (!known && !remove_half_done(job, error))))
         return FALSE;
     return migrate_each(job, "import", &job->to, UTILITY_IMPORT, NULL, group, measure_import,
                         error);

@@ -28,6 +28,9 @@ gboolean step_drain(Job *job, GError **error);
 gboolean step_commit(Job *job, GError **error);
 gboolean step_resume(Job *job, GError **error);
 /* step-data.c: the databases */
+/* Destroys a database of a side that is this job's own. What was killed in the middle takes a while
+ * to be let go, so it is tried for some seconds. */
+gboolean step_destroy_database(Job *job, const Side *side, const char *dsn, GError **error);
 gboolean step_quiesce(Job *job, GError **error);
 gboolean step_quiesce_undo(Job *job, GError **error);
 gboolean step_export(Job *job, GError **error);
