@@ -2,7 +2,8 @@
 
 The queue begins as short as an old somaxconn would have made it, and the keeper widens it. Source addresses have few ports
 here, so that more sessions than one address has ports are the rule and not the exception. In the middle of the hold the
-keeper is killed and comes back.
+keeper is killed and comes back. In mode relay the keeper leads them to the server; in mode inherit the server, started at the release,
+takes them out of the queue itself.
 """
 
 import json
@@ -20,7 +21,9 @@ from pathlib import Path
 
 BUILD = Path(os.environ["TU_BUILD"])
 LOAD = BUILD / "tests/bench/load"
+SHIM = BUILD / "port/shim/libtimesten-port.so"
 HOST, PORT, BACKEND = "127.0.0.1", 7001, 7000
+HOLD_USEC = 3600_000_000
 LEAVER = 20  # each so-manieth gives up while it waits
 
 # The number of a client that has a source address which the keeper never connects from. The kernel keeps the ports of sessions
@@ -44,9 +47,15 @@ def listening():
     return sock
 
 
+def start_server(port, **environment):
+    server = subprocess.Popen([LOAD, "serve", HOST, str(port)], stdout=subprocess.PIPE, env={**os.environ, **environment})
+    check(server.stdout.readline() == b"ready\n", "the server does not start")
+    return server
+
+
 class Keeper:
-    def __init__(self, root, hold_usec):
-        self.root = root
+    def __init__(self, root, hold_usec, backend):
+        self.root, self.backend = root, backend
         self.path = root / "run/timesten-upgrade/control/crowd"
         self.path.parent.mkdir(parents=True)
         control = socket.socket(socket.AF_UNIX)
@@ -65,7 +74,7 @@ class Keeper:
                 os.close(100 + offset)
         self.process = subprocess.Popen(
             ["sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh", BUILD / "port/port-keeper", f"--root={self.root}", "crowd"],
-            env={**os.environ, "LISTEN_FDS": "2", "TIMESTEN_BACKEND": f"{HOST}:{BACKEND}", "TIMESTEN_HOLD_USEC": str(self.hold_usec)},
+            env={**os.environ, "LISTEN_FDS": "2", "TIMESTEN_BACKEND": self.backend, "TIMESTEN_HOLD_USEC": str(self.hold_usec)},
             preexec_fn=place, close_fds=False, restore_signals=False)
 
     def say(self, command):
@@ -119,7 +128,7 @@ def prepare(count):
     return ports
 
 
-def serve(keeper, count, seconds):
+def serve(keeper, count, seconds, release):
     began = time.monotonic()
     crowds = start_clients(count)
     print(f"{count} connects made in {time.monotonic() - began:.1f} s, none refused", flush=True)
@@ -132,7 +141,7 @@ def serve(keeper, count, seconds):
     time.sleep(seconds / 2)
 
     released = time.monotonic()
-    keeper.say("open")
+    release()
     took = collect(crowds, count, released)
     print(f"all {count - leavers(count)} served within {took:.2f} s of the release, {leavers(count)} had given up", flush=True)
     check(took < SERVED_LIMIT, f"the last was served {took:.1f} s after the release")
@@ -174,26 +183,52 @@ def settled(keeper):
         time.sleep(0.05)
 
 
-def main():
-    count, seconds = int(sys.argv[1]), float(sys.argv[2])
-    ports = prepare(count)
-    scratch = Path(tempfile.mkdtemp(prefix="tu-crowd-"))
-    server = subprocess.Popen([LOAD, "serve", HOST, str(BACKEND)], stdout=subprocess.PIPE)
+def by_relay(scratch, count, seconds, ports):
+    server = start_server(BACKEND)
     keeper = None
     try:
-        check(server.stdout.readline() == b"ready\n", "the server does not start")
-        keeper = Keeper(scratch, 3600_000_000)
+        keeper = Keeper(scratch, HOLD_USEC, f"{HOST}:{BACKEND}")
         check(int(keeper.say("status")["queue-limit"]) == 65535, "the queue was not widened on the live socket")
-        gone, took = serve(keeper, count, seconds)
+        gone, took = serve(keeper, count, seconds, lambda: keeper.say("open"))
         # The kernel finds a port quickly only while many are free: with an address used up, this took twice as long.
         check(fullest_source() < ports * 3 // 4, f"{fullest_source()} of the {ports} ports of one address are taken")
         status = settled(keeper)
         check((int(status["accepted"]), int(status["gave-up"]), int(status["refused"])) == (count - gone, gone, 0), f"{status}")
         compare(server, count, took)
     finally:
-        for process in filter(None, [server, keeper and keeper.process]):
-            process.kill()
-            process.wait()
+        end(server, keeper and keeper.process)
+
+
+def by_inherit(scratch, count, seconds, ports):
+    servers = []
+    keeper = Keeper(scratch, HOLD_USEC, "crowd@root")
+    try:
+        def release():
+            keeper.say("open")
+            servers.append(start_server(PORT, LD_PRELOAD=str(SHIM), TIMESTEN_PORT_KEEPERS=f"{PORT}={keeper.path}",
+                                        TIMESTEN_PORT_NAME="crowd"))
+        serve(keeper, count, seconds, release)
+        check(settled(keeper)["refused"] == "0", f"{keeper.say('status')}")
+    finally:
+        end(keeper.process, *servers)
+
+
+def end(*processes):
+    for process in filter(None, processes):
+        process.kill()
+        process.wait()
+
+
+MODES = {"relay": by_relay, "inherit": by_inherit}
+
+
+def main():
+    count, seconds, mode = int(sys.argv[1]), float(sys.argv[2]), sys.argv[3]
+    ports = prepare(count)
+    scratch = Path(tempfile.mkdtemp(prefix="tu-crowd-"))
+    try:
+        MODES[mode](scratch, count, seconds, ports)
+    finally:
         shutil.rmtree(scratch)
 
 
