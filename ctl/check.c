@@ -1,6 +1,7 @@
 /* ttctl check: what would stand in the way of an upgrade, the worst first, each with its remedy. */
 #include "ctl/check.h"
 #include "ctl/bus.h"
+#include "ctl/check-list.h"
 #include "ctl/object-json.h"
 #include "ctl/pager.h"
 #include "ctl/terminal.h"
@@ -191,12 +192,28 @@ int check_report(Session *session, const Change *change, GPtrArray *findings)
                                               : 0;
 }
 
+static gboolean suits(Session *session, char **arguments, GError **error)
+{
+    if (!session->options->list == (arguments[0] != NULL))
+        return TRUE;
+    g_set_error_literal(error, TU_ERROR, TU_ERROR_INVALID_OPTION,
+                        session->options->list
+                            ? "--list tells of all checks and takes no server"
+                            : "Which upgrade? Give SERVER and TARGET, or --list");
+    return FALSE;
+}
+
 int check_run(Session *session, char **arguments, GError **error)
 {
-    const Change change = { &change_upgrade, arguments[0], arguments[1] };
-    g_autoptr(GPtrArray) findings = check_ask(session, &change, error);
+    const Change change = { &change_upgrade, arguments[0], arguments[0] ? arguments[1] : NULL };
+    g_autoptr(GPtrArray) findings = NULL;
     g_autoptr(Pager) pager = NULL;
 
+    if (!suits(session, arguments, error))
+        return 1;
+    if (session->options->list)
+        return check_list(session, error);
+    findings = check_ask(session, &change, error);
     if (!findings)
         return 1;
     if (session->options->output == OUTPUT_TEXT)

@@ -198,6 +198,8 @@ static const OptionRow rows[] = {
       take_flag, FLAG(dry_run) },
     { "yes", 'y', VALUE_NONE, NULL, "Do not ask for confirmation", GROUP_CONFIRM, take_flag,
       FLAG(yes) },
+    { "list", 0, VALUE_NONE, NULL, "Show which checks there are, and run none (check)", GROUP_LIST,
+      take_flag, FLAG(list) },
     { "follow", 'f', VALUE_NONE, NULL, "Follow the job to its end (job)", GROUP_FOLLOW, take_flag,
       FLAG(follow) },
     { "limit", 0, VALUE_REQUIRED, "TIME", "How long to hold at most, 60s if not given (hold)",

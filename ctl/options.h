@@ -25,7 +25,8 @@ typedef enum {
     GROUP_ADOPT = 1 << 9,    /* --instance=, --listen=, --mode= */
     GROUP_HOLD = 1 << 10,    /* limits of a hold */
     GROUP_COMPAT = 1 << 11,  /* --backwards-compat-off */
-    N_GROUPS = 12,
+    GROUP_LIST = 1 << 12,    /* --list */
+    N_GROUPS = 13,
 } OptionGroup;
 
 typedef struct {
@@ -39,6 +40,7 @@ typedef struct {
     gboolean follow;
     gboolean yes;
     gboolean dry_run;
+    gboolean list;
     gboolean help;
     gboolean version;
     const char *instance;       /* whose server is adopted; NULL: not given */

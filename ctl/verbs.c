@@ -12,8 +12,8 @@ static const Verb rows[] = {
     { "list", 0, 0, "", "Show servers and instances", 0, TRUE, list_run },
     { "status", 0, 1, "[SERVER]", "Show how servers do, or everything about one", 0, TRUE,
       status_run },
-    { "check", 2, 2, "SERVER TARGET", "Tell what would stand in the way of an upgrade",
-      GROUP_MOVE | GROUP_JOB | GROUP_HOLD, TRUE, check_run },
+    { "check", 0, 2, "[SERVER TARGET]", "Tell what would stand in the way of an upgrade",
+      GROUP_MOVE | GROUP_JOB | GROUP_HOLD | GROUP_LIST, TRUE, check_run },
     { "plan", 2, 2, "SERVER TARGET", "Show the steps of an upgrade without doing any",
       GROUP_MOVE | GROUP_JOB | GROUP_HOLD, TRUE, plan_run },
     { "upgrade", 2, 2, "SERVER TARGET", "Upgrade a server to the instance TARGET",
@@ -66,7 +66,8 @@ const Verb *verb_find(char **words, GError **error)
 
         if (!g_str_equal(verb->name, words[0]))
             continue;
-        if (count - 1 < verb->min || count - 1 > verb->max) {
+        if (count - 1 < verb->min || count - 1 > verb->max ||
+            (verb->min == 0 && verb->max == 2 && count - 1 == 1)) {
             g_set_error(error, TU_ERROR, TU_ERROR_INVALID_OPTION,
                         "Usage: ttctl [OPTIONS...] %s%s%s", verb->name, *verb->usage ? " " : "",
                         verb->usage);

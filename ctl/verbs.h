@@ -5,7 +5,7 @@
 
 typedef struct {
     const char *name;
-    guint min, max;    /* arguments behind the verb */
+    guint min, max;    /* arguments behind the verb; between 0 and 2 there is no 1 */
     const char *usage; /* of the arguments */
     const char *help;
     guint groups; /* of options that go with it */

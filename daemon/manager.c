@@ -1,6 +1,7 @@
 #include "daemon/manager.h"
 #include "daemon/adopt.h"
 #include "daemon/call.h"
+#include "daemon/checks.h"
 #include "daemon/daemon.h"
 #include "daemon/instance.h"
 #include "daemon/jobs.h"
@@ -180,6 +181,7 @@ static const MethodRow methods[] = {
     { "ListInstances", "", "a(ssso)", SD_BUS_PARAM(instances), FREE_FOR_ALL, NULL, list_instances },
     { "ListServers", "", "a(ssqso)", SD_BUS_PARAM(servers), FREE_FOR_ALL, NULL, list_servers },
     { "ListJobs", "", "a(tsssdo)", SD_BUS_PARAM(jobs), FREE_FOR_ALL, NULL, list_jobs },
+    { "ListChecks", "", "a(ssasasssssss)", SD_BUS_PARAM(checks), FREE_FOR_ALL, NULL, checks_list },
     { "GetInstance", "s", "o", SD_BUS_PARAM(name) SD_BUS_PARAM(path), FREE_FOR_ALL, NULL,
       get_instance },
     { "GetServer", "s", "o", SD_BUS_PARAM(name) SD_BUS_PARAM(path), FREE_FOR_ALL, NULL,

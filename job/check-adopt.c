@@ -1,4 +1,5 @@
-/* Checks of an adopt: is the name free, the port the instance's own, and all that it takes there? */
+/* Checks of an adopt: is the name free, the port the instance's own, and all that it takes there?
+ */
 #include "job/adopt.h"
 #include "job/check.h"
 #include "job/runner.h"
@@ -135,15 +136,33 @@ static gboolean look_option_file(Check *check, GError **error)
 }
 
 const CheckType checks_of_adopt[] = {
-    { "name", "The name is free", NEEDS_NOTHING, look_name },
-    { "port-owner", "The port is that of the instance's server, or free", NEEDS_FROM, look_port },
-    { "mode", "The server need not be started anew", NEEDS_FROM, look_mode },
-    { "private-port", "The private port of its next start is free", NEEDS_FROM, look_own_port },
-    { "databases-named", "The instance has all databases", NEEDS_FROM, look_named_databases },
-    { "other-servers", "The instance backs no other server", NEEDS_NOTHING, look_only_server },
+    { "name", "The name is free", NEEDS_NOTHING, look_name, .worst = SEVERITY_ERROR,
+      .about = "server", .source = "the files in servers.d",
+      .remedy = "Choose another name, or remove the file" },
+    { "port-owner", "The port is that of the instance's server, or free", NEEDS_FROM, look_port,
+      .worst = SEVERITY_ERROR, .about = "server",
+      .source = "ttStatus, and whose socket the kernel says it is",
+      .remedy = "Name the right port, or see who listens" },
+    { "mode", "The server need not be started anew", NEEDS_FROM, look_mode, .worst = SEVERITY_ERROR,
+      .about = "server", .source = "libtimesten-port(7)",
+      .remedy = "Adopt it with the mode relay, or stop the instance before" },
+    { "private-port", "The private port of its next start is free", NEEDS_FROM, look_own_port,
+      .worst = SEVERITY_ERROR, .about = "instance",
+      .source = "ServerPort= or the option file; connect(2)",
+      .remedy = "End whoever has it, or set ServerPort=" },
+    { "databases-named", "The instance has all databases", NEEDS_FROM, look_named_databases,
+      .worst = SEVERITY_ERROR, .about = "database", .source = "sys.odbc.ini of the instance",
+      .remedy = "Leave it out, or add it to sys.odbc.ini" },
+    { "other-servers", "The instance backs no other server", NEEDS_NOTHING, look_only_server,
+      .worst = SEVERITY_ERROR, .about = "server", .source = "the server files",
+      .remedy = "Add the databases to that server instead" },
     { "unit-in-control", "systemd is in control of the main daemon, or nobody", NEEDS_FROM,
-      look_unit },
+      look_unit, .worst = SEVERITY_WARNING, .about = "instance",
+      .source = "the unit's ActiveState beside ttStatus",
+      .remedy = "Before an upgrade, stop the daemon with ttDaemonAdmin and start its unit" },
     { "options-writable", "The option file can be written by its administrator", NEEDS_FROM,
-      look_option_file },
+      look_option_file, .worst = SEVERITY_ERROR, .about = "instance",
+      .source = "the option file's mode, tried as the administrator",
+      .remedy = "Give the administrator write access to it" },
     { NULL },
 };

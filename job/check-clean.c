@@ -94,9 +94,18 @@ static gboolean look_exports(Check *check, GError **error)
 }
 
 const CheckType checks_of_clean[] = {
-    { "databases-named", "Each named database is there", NEEDS_TO, look_named },
-    { "databases-not-in-use", "Nobody uses what was named", NEEDS_BOTH, look_in_use },
-    { "irreversible", "No database is destroyed", NEEDS_TO, look_irreversible },
-    { "exports-named", "No export is removed", NEEDS_NOTHING, look_exports },
+    { "databases-named", "Each named database is there", NEEDS_TO, look_named,
+      .worst = SEVERITY_ERROR, .about = "database", .source = "sys.odbc.ini and checkpoint files",
+      .remedy = "Leave it out" },
+    { "databases-not-in-use", "Nobody uses what was named", NEEDS_BOTH, look_in_use,
+      .worst = SEVERITY_ERROR, .about = "database",
+      .source = "ttStatus, and which instance backs the server",
+      .remedy = "Leave it out, or end its use" },
+    { "irreversible", "No database is destroyed", NEEDS_TO, look_irreversible,
+      .worst = SEVERITY_WARNING, .about = "database", .source = "the options of the clean",
+      .remedy = "Save it with ttBackup before, if it may still be needed" },
+    { "exports-named", "No export is removed", NEEDS_NOTHING, look_exports, .worst = SEVERITY_ERROR,
+      .about = "job", .source = "the records of jobs",
+      .remedy = "Declare the instance again, or remove the files by hand" },
     { NULL },
 };

@@ -42,8 +42,7 @@ static gboolean look_followed(Check *check, GError **error)
         const DatabaseFacts *facts = facts_find_database(job->to.facts, *dsn);
         g_autofree char *name = facts ? replication_store_name(facts->data_store) : NULL;
         g_autoptr(GPtrArray) peers = replica_peers(check->job, &job->from, *dsn, error);
-        const ReplicationPeer *peer =
-            peers && name ? replication_find_peer(peers, name) : NULL;
+        const ReplicationPeer *peer = peers && name ? replication_find_peer(peers, name) : NULL;
 
         if (!peers)
             return FALSE;
@@ -95,13 +94,22 @@ static gboolean look_compat(Check *check, GError **error)
 }
 
 const CheckType checks_of_confirm[] = {
-    { "unconfirmed", "The server waits to be confirmed", NEEDS_NOTHING, look_unconfirmed },
+    { "unconfirmed", "The server waits to be confirmed", NEEDS_NOTHING, look_unconfirmed,
+      .worst = SEVERITY_ERROR, .about = "server", .source = "the file of the switch",
+      .remedy = "Leave it as it is" },
     { "current-daemon-running", "The main daemon of the current release runs", NEEDS_FROM,
-      look_serving },
+      look_serving, .worst = SEVERITY_ERROR, .about = "instance",
+      .source = "ttStatus of the current release", .remedy = "Start its unit" },
     { "previous-follows", "The previous release follows the current one",
-      NEEDS_BOTH | NEEDS_FROM_DAEMON, look_followed },
-    { "way-back", "There is a way back", NEEDS_NOTHING, look_way_back },
+      NEEDS_BOTH | NEEDS_FROM_DAEMON, look_followed, .worst = SEVERITY_WARNING, .about = "database",
+      .source = "ttRepAdmin -receiver -list; ttStatus of the previous release",
+      .remedy = "Confirm if the previous release is not needed any more" },
+    { "way-back", "There is a way back", NEEDS_NOTHING, look_way_back, .worst = SEVERITY_WARNING,
+      .about = "server", .source = "what a confirm is",
+      .remedy = "Confirm when the new release has proved itself" },
     { "backwards-compat-left", "No instance runs with -insecure-backwards-compat", NEEDS_BOTH,
-      look_compat },
+      look_compat, .worst = SEVERITY_ERROR, .about = "instance",
+      .source = "the option file; which servers need the instance",
+      .remedy = "Leave backwards-compat-off out, or give it at a good moment" },
     { NULL },
 };

@@ -95,8 +95,14 @@ static gboolean look_data_loss(Check *check, GError **error)
 
 const CheckType checks_of_rollback[] = {
     { "previous-databases", "The previous instance still has the databases", NEEDS_TO,
-      look_previous_databases, "rollback" },
-    { "data-loss", "Nothing is lost", NEEDS_BOTH, look_data_loss, "rollback",
-      "offline" },
+      look_previous_databases, "rollback", .worst = SEVERITY_ERROR, .about = "database",
+      .source = "sys.odbc.ini and checkpoint files of the previous instance",
+      .remedy = "Restore it from a backup, or stay with the current release",
+      .kept = "there would be nothing to go back to" },
+    { "data-loss", "Nothing is lost", NEEDS_BOTH, look_data_loss, "rollback", "offline",
+      .worst = SEVERITY_ERROR, .about = "server",
+      .source = "the time of the switch; rows counted in both releases",
+      .remedy = "Give the option allow-data-loss if that is wanted",
+      .kept = "that is what the option allow-data-loss is for" },
     { NULL },
 };

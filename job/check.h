@@ -43,12 +43,29 @@ typedef struct {
     gboolean (*look)(Check *check, GError **error);
     const char *only;   /* kind of job that it is for; NULL: every one */
     const char *method; /* likewise */
+
+    /* Told to people, in the manual and by ListChecks. */
+    Severity worst;     /* no finding of it is worse; a row has that of its gravest finding */
+    const char *about;  /* what its subject is: server, instance, database, host, peer, job */
+    const char *source; /* where the rule comes from, and from where the state is read */
+    const char *remedy; /* what helps in general; what a finding says is more exact */
+    const char *kept;   /* why it is never skipped; NULL: it may be */
 } CheckType;
 
 /* Rows by what they look at, each ended by an id of NULL. */
-extern const CheckType checks_of_instances[], checks_of_databases[], checks_of_host[],
-    checks_of_rollback[], checks_of_online[], checks_of_clean[], checks_of_adopt[],
-    checks_of_confirm[], checks_of_peer[];
+extern const CheckType checks_of_reading[], checks_of_instances[], checks_of_databases[],
+    checks_of_host[], checks_of_rollback[], checks_of_online[], checks_of_clean[],
+    checks_of_adopt[], checks_of_confirm[], checks_of_peer[];
+
+/* All rows there are, for whoever lists them; ended by a title of NULL. */
+typedef struct {
+    const char *title; /* "The two instances", a heading of the manual */
+    const CheckType *rows;
+    const char *kinds;  /* of jobs whose checks these are, with commas; a row may name one of them */
+    const char *method; /* likewise; NULL: every one */
+    gboolean skips;     /* whether these jobs can be told to skip any */
+} CheckTable;
+extern const CheckTable check_tables[];
 
 void check_found(Check *check, Severity severity, const char *subject, const char *remedy,
                  const char *format, ...) G_GNUC_PRINTF(5, 6);

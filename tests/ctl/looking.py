@@ -90,6 +90,18 @@ def check_without_errors_succeeds(bus):
 
 
 @mocked()
+def checks_are_listed_without_a_server(bus):
+    out = bus.run('check', '--list').expect(0).out
+    assert re.search(r'^error +space-for-database +database +upgrade +any +yes +no +There is room', out, re.M), out
+    assert re.search(r'^error +data-loss +server +rollback +offline +no +no +Nothing is lost', out, re.M), out
+    assert bus.json('check', '--list')['checks'][1]['never_skipped'] == 'rows would be lost'
+    assert {call.split()[0] for call in bus.calls()} == {'ListChecks'}, bus.calls()
+    bus.run('check').expect(17)
+    bus.run('check', 'main', 'tt70', '--list').expect(17)
+    bus.run('check', 'main').expect(2)
+
+
+@mocked()
 def plan_marks_the_point_of_no_return(bus):
     out = bus.run('plan', 'main', 'tt70').expect(0).out
     assert 'method offline' in out, out

@@ -166,6 +166,16 @@ static int on_adopt(sd_bus_message *call, void *data, sd_bus_error *error)
                              "port-owner: Port 16002 is that of process 4711");
 }
 
+static int on_list_checks(sd_bus_message *call, void *data, sd_bus_error *error)
+{
+    note_call(data, call, "ListChecks");
+    return sd_bus_reply_method_return(
+        call, "a(ssasasssssss)", 2, "space-for-database", "error", 1, "upgrade", 0, "database",
+        "There is room for it", "statvfs(2)", "Free space there", "", "", "data-loss", "error", 1,
+        "rollback", 1, "offline", "server", "Nothing is lost", "the time of the switch",
+        "Give the option", "rows would be lost", "");
+}
+
 static int on_reload(sd_bus_message *call, void *data, sd_bus_error *error)
 {
     Mock *mock = data;
@@ -184,6 +194,7 @@ const sd_bus_vtable manager_vtable[] = {
     SD_BUS_METHOD("GetInstance", "s", "o", on_get_instance, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("GetJob", "t", "o", on_get_job, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("ListHeldSockets", "", "a(sssttuu)", on_list_held, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("ListChecks", "", "a(ssasasssssss)", on_list_checks, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("HoldSocket", "sta{sv}", "", on_hold_socket, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("ResumeSocket", "sa{sv}", "", on_resume_socket, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Adopt", "ssa{sv}", "to", on_adopt, SD_BUS_VTABLE_UNPRIVILEGED),
