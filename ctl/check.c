@@ -141,21 +141,36 @@ static const char *plural(guint count)
     return count == 1 ? "" : "s";
 }
 
+/* The ids that an option names, as they were given; NULL: it was not. */
+static char *chosen(Session *session, const char *key)
+{
+    g_auto(GStrv) ids = NULL;
+
+    return g_variant_lookup(session->options->job, key, "^as", &ids) ? g_strjoinv(",", ids) : NULL;
+}
+
 static void print_report(Session *session, const Change *change, GPtrArray *findings)
 {
     guint errors = check_count(findings, "error"), warnings = check_count(findings, "warning");
-    g_autofree char *noun = g_strdup(change->kind->a_noun);
+    g_autofree char *noun = g_strdup(change->kind->a_noun), *only = NULL;
 
     check_print(findings, NULL, stdout);
     if (session->options->quiet)
         return;
     noun[0] = g_ascii_toupper(noun[0]);
-    printf("%s%u error%s, %u warning%s, %u checked. %s %s.\n", findings->len > 0 ? "\n" : "",
-           errors, plural(errors), warnings, plural(warnings), findings->len, noun,
-           errors > 0 ? "would be refused" : "may begin");
-    if (errors == 0 && !session->options->dry_run)
-        printf("Begin it with: ttctl %s %s %s\n", change->kind->word, change->server,
-               change->target);
+    only = chosen(session, "only");
+    printf("%s%u error%s, %u warning%s, %u checked.", findings->len > 0 ? "\n" : "", errors,
+           plural(errors), warnings, plural(warnings), findings->len);
+    if (only && errors == 0) /* the others were not asked */
+        puts("");
+    else
+        printf(" %s %s.\n", noun, errors > 0 ? "would be refused" : "may begin");
+    if (errors == 0 && !session->options->dry_run && !only) {
+        g_autofree char *skip = chosen(session, "skip");
+
+        printf("Begin it with: ttctl %s %s %s%s%s\n", change->kind->word, change->server,
+               change->target, skip ? " --skip=" : "", skip ? skip : "");
+    }
 }
 
 static void print_json(Session *session, const Change *change, GPtrArray *findings)

@@ -25,8 +25,9 @@ typedef enum {
     GROUP_ADOPT = 1 << 9,    /* --instance=, --listen=, --mode= */
     GROUP_HOLD = 1 << 10,    /* limits of a hold */
     GROUP_COMPAT = 1 << 11,  /* --backwards-compat-off */
-    GROUP_LIST = 1 << 12,    /* --list */
-    N_GROUPS = 13,
+    GROUP_CHECK = 1 << 12,   /* --list, --only= */
+    GROUP_SKIP = 1 << 13,    /* --skip= */
+    N_GROUPS = 14,
 } OptionGroup;
 
 typedef struct {

@@ -13,6 +13,7 @@ typedef enum {
     OPTIONS_ADOPT = 1 << 4,
     OPTIONS_CONFIRM = 1 << 5,
     OPTIONS_QUESTION = 1 << 3, /* Check and Plan, beside those of the kind that they ask about */
+    OPTIONS_CHECK = 1 << 6,    /* Check alone */
 } OptionUse;
 
 /* Checks OPTIONS against those of USES (of OptionUse) and keeps them in the call, sorted. Errors:

@@ -153,10 +153,10 @@ static const PropertyRow properties[] = {
 static const MethodRow methods[] = {
     { "Check", "sa{sv}", "a(sssss)",
       SD_BUS_PARAM(target) SD_BUS_PARAM(options) SD_BUS_PARAM(checks),
-      "org.timesten.upgrade1.check", target_prepare_question, ask_check },
+      "org.timesten.upgrade1.check", target_prepare_check, ask_check },
     { "Plan", "sa{sv}", "sa(ssbt)",
       SD_BUS_PARAM(target) SD_BUS_PARAM(options) SD_BUS_PARAM(method) SD_BUS_PARAM(steps),
-      "org.timesten.upgrade1.check", target_prepare_question, ask_plan },
+      "org.timesten.upgrade1.check", target_prepare_plan, ask_plan },
     { "Upgrade", "sa{sv}", "to",
       SD_BUS_PARAM(target) SD_BUS_PARAM(options) SD_BUS_PARAM(id) SD_BUS_PARAM(job),
       "org.timesten.upgrade1.upgrade", target_prepare_upgrade, change_act },

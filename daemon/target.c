@@ -268,17 +268,27 @@ gboolean target_prepare_confirm(Call *call, GError **error)
     return prepare(call, find_kind("confirm"), 0, "", options, error);
 }
 
-gboolean target_prepare_question(Call *call, GError **error)
+static gboolean prepare_question(Call *call, guint more, GError **error)
 {
     g_autoptr(GVariant) options = NULL;
     const char *target;
 
     g_variant_get(call->arguments, "(&s@a{sv})", &target, &options);
-    if (!prepare(call, find_kind(options_word(options, "kind")), OPTIONS_QUESTION, target, options,
-                 error))
+    if (!prepare(call, find_kind(options_word(options, "kind")), OPTIONS_QUESTION | more, target,
+                 options, error))
         return FALSE;
     /* The worker is asked with the options alone. */
     if (!options_has(call->options, "method") && !g_str_equal(call->method, "offline"))
         options_add(call, "method", g_variant_new_string(call->method));
     return TRUE;
+}
+
+gboolean target_prepare_check(Call *call, GError **error)
+{
+    return prepare_question(call, OPTIONS_CHECK, error);
+}
+
+gboolean target_prepare_plan(Call *call, GError **error)
+{
+    return prepare_question(call, 0, error);
 }

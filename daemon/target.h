@@ -10,4 +10,5 @@ gboolean target_prepare_upgrade(Call *call, GError **error);  /* target, options
 gboolean target_prepare_rollback(Call *call, GError **error); /* options */
 gboolean target_prepare_clean(Call *call, GError **error);    /* options */
 gboolean target_prepare_confirm(Call *call, GError **error);  /* options */
-gboolean target_prepare_question(Call *call, GError **error); /* target, options: Check and Plan */
+gboolean target_prepare_check(Call *call, GError **error);    /* target, options */
+gboolean target_prepare_plan(Call *call, GError **error);     /* target, options */

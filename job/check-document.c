@@ -36,6 +36,14 @@ static const char head[] =
     "because\n"
     "another one has said so already.\n"
     "One that is not for this kind of job or method is not run either.\n"
+    ".PP\n"
+    ".B \\-\\-only=ID,ID\n"
+    "runs the named ones alone,\n"
+    ".B \\-\\-skip=ID,ID\n"
+    "leaves them out, in\n"
+    ".BR \"ttctl check\" \", \" \"plan\" \", \" \"upgrade\" \" and \" rollback ,\n"
+    "and then in the job, too.\n"
+    "A check that keeps rows from being lost, or without which the job cannot work, is never skipped.\n"
     ".SH CHECKS\n"
     "Below, the word behind an id is the worst that the check can find.\n";
 

@@ -26,3 +26,12 @@ const CheckTable check_tables[] = {
     { "An adoption", checks_of_adopt, "adopt" },
     { NULL },
 };
+
+const char *check_id(const char *word)
+{
+    for (const CheckTable *table = check_tables; table->title; table++)
+        for (const CheckType *row = table->rows; row->id; row++)
+            if (g_str_equal(row->id, word))
+                return row->id;
+    return NULL;
+}

@@ -75,6 +75,54 @@ static gboolean have(const Check *check, gint needs)
             (check->from_status && check->from_status->daemon_running));
 }
 
+static gboolean is_named(char **ids, const char *id)
+{
+    return ids && g_strv_contains((const char *const *)ids, id);
+}
+
+static void clear_choice(Check *check)
+{
+    g_clear_pointer(&check->only, g_strfreev);
+    g_clear_pointer(&check->skip, g_strfreev);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Check, clear_choice)
+
+static void read_choice(Check *check, const char *key, char ***ret)
+{
+    if (check->job->request->options)
+        g_variant_lookup(check->job->request->options, key, "^as", ret);
+}
+
+/* The daemon has refused to skip what is kept; a request that was written by another hand is not
+ * believed either. */
+static gboolean is_skipped(Check *check, const CheckType *row)
+{
+    if (row->kept || !is_named(check->skip, row->id))
+        return FALSE;
+    check_found(check, SEVERITY_WARNING, check->job->server->name,
+                "Leave it out of the option skip to have it looked at",
+                "It was skipped, as the option skip asks");
+    return TRUE;
+}
+
+/* Who names a check wants to hear of it. */
+static void tell_unmet(Check *check)
+{
+    for (char **id = check->only; id && *id; id++) {
+        gboolean told = !check_id(*id); /* of another release */
+
+        for (guint i = 0; i < check->findings->len; i++)
+            told |= g_str_equal(((Finding *)check->findings->pdata[i])->id, *id);
+        if (told)
+            continue;
+        check->id = check_id(*id);
+        check_found(check, SEVERITY_WARNING, check->job->server->name,
+                    "ttctl check --list tells what it is for; run all checks to see what is missing",
+                    "It was not run: it is for another kind of job or method, or it needs what is "
+                    "not there");
+    }
+}
+
 static gboolean run_rows(Check *check, const CheckType *row, GError **error)
 {
     for (; row->id; row++) {
@@ -83,9 +131,12 @@ static gboolean run_rows(Check *check, const CheckType *row, GError **error)
 
         if (!have(check, row->needs) ||
             (row->only && !g_str_equal(row->only, check->job->request->kind)) ||
-            (row->method && !g_str_equal(row->method, check->job->request->method)))
+            (row->method && !g_str_equal(row->method, check->job->request->method)) ||
+            (check->only && !is_named(check->only, row->id)))
             continue;
         check->id = row->id;
+        if (is_skipped(check, row))
+            continue;
         if (!row->look(check, &problem)) {
             if (is_interruption(check->job, problem)) {
                 g_propagate_error(error, g_steal_pointer(&problem));
@@ -116,11 +167,13 @@ GPtrArray *check_run(Job *job, const StepType *plan, GError **error)
                                      : request_adopts(job->request)   ? adopting
                                      : request_confirms(job->request) ? confirming
                                                                       : cleaning;
-    Check check = { .job = job, .plan = plan };
+    g_auto(Check) check = { .job = job, .plan = plan };
     g_autoptr(GPtrArray) findings = g_ptr_array_new_with_free_func(finding_free);
     g_autoptr(TimesTenStatus) from = NULL, to = NULL;
 
     check.findings = findings;
+    read_choice(&check, "only", &check.only);
+    read_choice(&check, "skip", &check.skip);
     if (!probe(&check, &job->from, "installation-readable", error) ||
         !probe(&check, &job->to, "installation-readable", error))
         return NULL;
@@ -129,6 +182,7 @@ GPtrArray *check_run(Job *job, const StepType *plan, GError **error)
     for (; *tables; tables++)
         if (!run_rows(&check, *tables, error))
             return NULL;
+    tell_unmet(&check);
     g_ptr_array_sort(findings, by_severity);
     return g_steal_pointer(&findings);
 }
@@ -136,7 +190,7 @@ GPtrArray *check_run(Job *job, const StepType *plan, GError **error)
 /* Asks the rows of the method online alone: what else an upgrade needs it needs by every method. */
 gboolean check_choose_method(Job *job, char **ret_reason, GError **error)
 {
-    Check check = { .job = job };
+    g_auto(Check) check = { .job = job };
     g_autoptr(GPtrArray) findings = g_ptr_array_new_with_free_func(finding_free);
     g_autoptr(TimesTenStatus) from = NULL;
     g_autoptr(RuleAnswer) rule = NULL;
@@ -144,6 +198,7 @@ gboolean check_choose_method(Job *job, char **ret_reason, GError **error)
 
     *ret_reason = NULL;
     check.findings = findings;
+    read_choice(&check, "skip", &check.skip);
     job_set_method(job, "online");
     if (!job->from.facts || !job->to.facts)
         *ret_reason = g_strdup("installation-readable: the installations cannot be read");

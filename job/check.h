@@ -23,6 +23,8 @@ typedef struct {
     TimesTenStatus *from_status, *to_status; /* NULL: not known */
     GPtrArray *findings;                     /* Finding */
     const char *id;                          /* of the check at work */
+    char **only;                             /* ids; NULL: all */
+    char **skip;                             /* likewise; NULL: none */
 } Check;
 
 /* What a check needs before it can look; where that is missing, another check has already said so.
@@ -66,6 +68,8 @@ typedef struct {
     gboolean skips;     /* whether these jobs can be told to skip any */
 } CheckTable;
 extern const CheckTable check_tables[];
+/* The table's own copy of an id; NULL: there is no such check. */
+const char *check_id(const char *word);
 
 void check_found(Check *check, Severity severity, const char *subject, const char *remedy,
                  const char *format, ...) G_GNUC_PRINTF(5, 6);

@@ -112,6 +112,18 @@ def refused_rollback_tells_what_would_be_lost(bus):
         'Check  kind=rollback interactive=1'], bus.calls()
 
 
+@mocked()
+def chosen_checks_go_with_the_call(bus):
+    bus.run('upgrade', 'main', 'tt70', '--skip=somaxconn,memory').expect(0)
+    assert [call for call in bus.calls() if call.startswith('Upgrade')][0].split()[2] == 'skip=somaxconn,memory', bus.calls()
+    out = bus.run('check', 'main', 'tt70', '--skip=somaxconn').expect(0).out
+    assert 'Begin it with: ttctl upgrade main tt70 --skip=somaxconn' in out, out
+    out = bus.run('check', 'main', 'tt70', '--only=somaxconn').expect(0).out
+    assert out.endswith('checked.\n') and 'only=somaxconn' in bus.calls()[-1], (out, bus.calls())
+    for words in (('plan', 'main', 'tt70', '--only=somaxconn'), ('clean', 'main', '--skip=somaxconn')):
+        assert 'does not go with' in bus.run(*words).expect(2).err, words
+
+
 @mocked(Checks='failed')
 def dry_run_changes_nothing(bus):
     run = bus.run('rollback', 'main', '--dry-run', '--allow-data-loss').expect(15)
