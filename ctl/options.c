@@ -162,7 +162,7 @@ static const OptionRow rows[] = {
       take_flag, FLAG(no_ask_password) },
     { "quiet", 'q', VALUE_NONE, NULL, "Print errors and asked-for data only", GROUP_ALL, take_flag,
       FLAG(quiet) },
-    { "method", 0, VALUE_REQUIRED, "METHOD", "How the data moves: auto, offline, online", GROUP_MOVE,
+    { "method", 0, VALUE_REQUIRED, "METHOD", "How the data moves: auto, in-place, online, offline", GROUP_MOVE,
       take_word, 0, "method" },
     { "peer", 0, VALUE_REQUIRED, "HOST[:PORT]", "Replicates with it and serves meanwhile (upgrade)",
       GROUP_MOVE, take_word, 0, "peer" },

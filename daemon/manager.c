@@ -170,7 +170,7 @@ static GVariant *get_version(const Object *object)
 
 static GVariant *get_features(const Object *object)
 {
-    static const char *const features[] = { "offline", "relay", "inherit", "rollback", "retry", "clean",
+    static const char *const features[] = { "offline", "in-place", "relay", "inherit", "rollback", "retry", "clean",
                                             "adopt", "confirm",
                                             "hold-socket" };
 

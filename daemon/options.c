@@ -23,7 +23,7 @@ typedef struct {
 
 static const char *const kinds[] = { "upgrade", "rollback", "clean", "confirm", NULL };
 /* The methods that are there; the others of the design are refused like any word that is none. */
-static const char *const methods[] = { "auto", "offline", "online", NULL };
+static const char *const methods[] = { "auto", "offline", "online", "in-place", NULL };
 
 static const OptionRow rows[] = {
     { "kind", OPTIONS_QUESTION, "s", .words = kinds },

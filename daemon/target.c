@@ -42,9 +42,9 @@ static gboolean find_method(Call *call, const char *method, GError **error)
         call_set(&call->method, method); /* what "auto" means the worker decides, by its checks */
         return TRUE;
     }
-    if (g_str_equal(method, "offline"))
+    if (g_str_equal(method, "offline") || g_str_equal(method, "in-place"))
         return tu_error_set(error, TU_ERROR_INVALID_OPTION,
-                            "Option peer does not go with the method offline. Leave one out");
+                            "Option peer does not go with the method %s. Leave one out", method);
     call_set(&call->method, "peer");
     return peer_address_parse(peer, &host, &port, error);
 }
@@ -97,7 +97,8 @@ static gboolean find_previous(Call *call, const char *target, const char *remedy
     return TRUE;
 }
 
-/* By replication as long as that goes on; then nothing is lost. */
+/* By replication as long as that goes on, or in place where both have the same files: then nothing is
+ * lost. */
 static gboolean find_rollback(Call *call, const char *target, GError **error)
 {
     const ServerConfig *config = ((const Server *)call->object)->config;
@@ -105,7 +106,7 @@ static gboolean find_rollback(Call *call, const char *target, GError **error)
     if (!find_previous(call, target,
                        "To move it to an instance other than the one before, upgrade it", error))
         return FALSE;
-    if (config->backing->unconfirmed)
+    if (config->backing->unconfirmed || backing_in_place(config->backing))
         call_set(&call->method, backing_method(config->backing));
     return TRUE;
 }

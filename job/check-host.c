@@ -45,7 +45,7 @@ static gboolean look_memory(Check *check, GError **error)
 
     if (!text)
         return FALSE;
-    if (!line)
+    if (!line || job_in_place(check->job))
         return TRUE;
     available = g_ascii_strtoull(line + strlen("MemAvailable:"), NULL, 10) * 1024;
     for (char **dsn = check->job->server->databases; *dsn; dsn++) {

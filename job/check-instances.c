@@ -32,17 +32,19 @@ static gboolean look_release_path(Check *check, GError **error)
     g_autofree char *from_text = release_format(from);
     g_autofree char *to_text = release_format(to);
     const gboolean peer = job->options.peer_host != NULL;
-    const char *method = peer ? "beside a peer" : job->request->method;
-    g_autoptr(RuleAnswer) answer =
-        rules_ask(peer || job_replicates(job) ? METHOD_ONLINE : METHOD_OFFLINE, from, to);
+    const char *word = peer ? "beside a peer" : job->request->method;
+    Method method = peer ? METHOD_ONLINE : METHOD_OFFLINE;
+    g_autoptr(RuleAnswer) answer = NULL;
 
+    rules_find_method(word, &method);
+    answer = rules_ask(method, from, to);
     if (!answer->possible)
         check_found(check, SEVERITY_ERROR, job->to.config->name, "Choose another target instance",
-                    "%s cannot be upgraded to %s %s: %s (%s)", from_text, to_text, method,
+                    "%s cannot be upgraded to %s %s: %s (%s)", from_text, to_text, word,
                     answer->reason, answer->source);
     else
         check_found(check, SEVERITY_INFO, job->to.config->name, NULL, "%s is upgraded to %s %s",
-                    from_text, to_text, method);
+                    from_text, to_text, word);
     return TRUE;
 }
 

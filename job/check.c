@@ -154,15 +154,21 @@ static gboolean run_rows(Check *check, const CheckType *row, GError **error)
 
 GPtrArray *check_run(Job *job, const StepType *plan, GError **error)
 {
-    const CheckType *const moving[] = { checks_of_instances, checks_of_databases,
-                                        checks_of_rollback, checks_of_online, checks_of_host,
-                                        NULL };
+    const CheckType *const moving[] = {
+        checks_of_instances, checks_of_databases, checks_of_copies, checks_of_rollback,
+        checks_of_online,    checks_of_host,      NULL,
+    };
+    const CheckType *const in_place[] = { checks_of_instances, checks_of_databases,
+                                          checks_of_rollback,  checks_of_in_place,
+                                          checks_of_host,      NULL };
     const CheckType *const beside_peer[] = { checks_of_instances, checks_of_databases,
-                                             checks_of_peer, checks_of_host, NULL };
+                                             checks_of_copies,    checks_of_peer,
+                                             checks_of_host,      NULL };
     const CheckType *const cleaning[] = { checks_of_clean, NULL };
     const CheckType *const adopting[] = { checks_of_adopt, NULL };
     const CheckType *const confirming[] = { checks_of_confirm, NULL };
     const CheckType *const *tables = job->options.peer_host           ? beside_peer
+                                     : job_in_place(job)              ? in_place
                                      : job_moves_server(job)          ? moving
                                      : request_adopts(job->request)   ? adopting
                                      : request_confirms(job->request) ? confirming
@@ -187,44 +193,83 @@ GPtrArray *check_run(Job *job, const StepType *plan, GError **error)
     return g_steal_pointer(&findings);
 }
 
-/* Asks the rows of the method online alone: what else an upgrade needs it needs by every method. */
-gboolean check_choose_method(Job *job, char **ret_reason, GError **error)
+/* The methods that "auto" tries, the best first; what is left is offline. */
+static const struct {
+    Method method;
+    const CheckType *checks;
+} candidates[] = {
+    { METHOD_IN_PLACE, checks_of_in_place },
+    { METHOD_ONLINE, checks_of_online },
+};
+
+/* Asks the rows of a method alone: what else an upgrade needs it needs by every method. *ret_reason:
+ * the first error, NULL none; *ret_far: the releases themselves rule it out. */
+static gboolean try_method(Job *job, guint which, char **ret_reason, gboolean *ret_far,
+                           GError **error)
 {
     g_auto(Check) check = { .job = job };
     g_autoptr(GPtrArray) findings = g_ptr_array_new_with_free_func(finding_free);
-    g_autoptr(TimesTenStatus) from = NULL;
+    g_autoptr(TimesTenStatus) from = NULL, to = NULL;
     g_autoptr(RuleAnswer) rule = NULL;
-    const Finding *first = NULL;
 
-    *ret_reason = NULL;
     check.findings = findings;
     read_choice(&check, "skip", &check.skip);
-    job_set_method(job, "online");
-    if (!job->from.facts || !job->to.facts)
-        *ret_reason = g_strdup("installation-readable: the installations cannot be read");
-    else
-        rule = rules_ask(METHOD_ONLINE, &job->from.facts->release, &job->to.facts->release);
-    if (rule && !rule->possible)
+    job_set_method(job, method_nicks[candidates[which].method]);
+    rule = rules_ask(candidates[which].method, &job->from.facts->release, &job->to.facts->release);
+    *ret_far = !rule->possible;
+    if (*ret_far) {
         *ret_reason = g_strdup_printf("release-path: %s", rule->reason);
-    if (!*ret_reason) {
-        check.from_status = from = run_status(job, &job->from, NULL);
-        for (const CheckType *row = checks_of_online; row->id && !first; row++) {
-            const CheckType one[] = { *row, { NULL } };
-
-            if (!run_rows(&check, one, error)) {
-                job_set_method(job, "auto");
-                return FALSE;
-            }
-            for (guint i = 0; i < findings->len && !first; i++)
-                if (((Finding *)findings->pdata[i])->severity == SEVERITY_ERROR)
-                    first = findings->pdata[i];
-        }
-        if (!from || !from->daemon_running)
-            *ret_reason = g_strdup("old-daemon-reachable: the old main daemon does not answer");
-        else if (first)
-            *ret_reason = g_strdup_printf("%s: %s: %s", first->id, first->subject, first->message);
+        return TRUE;
     }
-    job_set_method(job, *ret_reason ? "offline" : "online");
+    check.from_status = from = run_status(job, &job->from, NULL);
+    check.to_status = to = run_status(job, &job->to, NULL);
+    for (const CheckType *row = candidates[which].checks; row->id && !*ret_reason; row++) {
+        const CheckType one[] = { *row, { NULL } };
+
+        if (!run_rows(&check, one, error))
+            return FALSE;
+        for (guint i = 0; i < findings->len && !*ret_reason; i++) {
+            const Finding *finding = findings->pdata[i];
+
+            if (finding->severity == SEVERITY_ERROR)
+                *ret_reason = g_strdup_printf("%s: %s: %s", finding->id, finding->subject,
+                                              finding->message);
+        }
+    }
+    if (!from || !from->daemon_running) {
+        g_free(*ret_reason);
+        *ret_reason = g_strdup("old-daemon-reachable: the old main daemon does not answer");
+    }
+    return TRUE;
+}
+
+gboolean check_choose_method(Job *job, char **ret_why, GError **error)
+{
+    g_autoptr(GString) against = g_string_new(NULL);
+
+    *ret_why = NULL;
+    for (guint i = 0; i < G_N_ELEMENTS(candidates); i++) {
+        const char *method = method_nicks[candidates[i].method];
+        g_autofree char *reason = NULL;
+        gboolean far = FALSE;
+
+        if (!job->from.facts || !job->to.facts)
+            reason = g_strdup("installation-readable: the installations cannot be read");
+        else if (!try_method(job, i, &reason, &far, error)) {
+            job_set_method(job, "auto");
+            return FALSE;
+        }
+        if (!reason) {
+            *ret_why = g_strdup_printf("%s, because its checks allow it%s", method, against->str);
+            return TRUE;
+        }
+        /* That two major releases are two is no news. */
+        if (!far || candidates[i].method != METHOD_IN_PLACE)
+            g_string_append_printf(against, "%s%s is not possible: %s",
+                                   against->len ? "; " : ", because ", method, reason);
+    }
+    job_set_method(job, method_nicks[METHOD_OFFLINE]);
+    *ret_why = g_strdup_printf("%s%s", method_nicks[METHOD_OFFLINE], against->str);
     return TRUE;
 }
 

@@ -57,7 +57,8 @@ typedef struct {
 /* Rows by what they look at, each ended by an id of NULL. */
 extern const CheckType checks_of_reading[], checks_of_instances[], checks_of_databases[],
     checks_of_host[], checks_of_rollback[], checks_of_online[], checks_of_clean[],
-    checks_of_adopt[], checks_of_confirm[], checks_of_peer[];
+    checks_of_adopt[], checks_of_confirm[], checks_of_peer[], checks_of_copies[],
+    checks_of_in_place[];
 
 /* All rows there are, for whoever lists them; ended by a title of NULL. */
 typedef struct {
@@ -76,8 +77,8 @@ void check_found(Check *check, Severity severity, const char *subject, const cha
 
 /* Runs all checks; findings in the order error, warning, info. NULL where it was interrupted. */
 GPtrArray *check_run(Job *job, const StepType *plan, GError **error);
-/* What "auto" means for a surveyed upgrade, which has that method from then on: online where its checks
- * find no error, else offline and *ret_reason (g_free(), NULL for online) the first that one found.
+/* What "auto" means for a surveyed upgrade, which has that method from then on: the first of in-place
+ * and online whose checks find no error, else offline. *ret_why (g_free()): which one and why.
  * FALSE only where the looking was interrupted. */
-gboolean check_choose_method(Job *job, char **ret_reason, GError **error);
+gboolean check_choose_method(Job *job, char **ret_why, GError **error);
 guint check_errors(const GPtrArray *findings);

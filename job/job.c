@@ -496,6 +496,11 @@ gboolean job_replicates(const Job *job)
     return job_moves_server(job) && g_str_equal(job->request->method, "online");
 }
 
+gboolean job_in_place(const Job *job)
+{
+    return job_moves_server(job) && g_str_equal(job->request->method, "in-place");
+}
+
 gboolean job_moves_server(const Job *job)
 {
     return request_moves_server(job->request);

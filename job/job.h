@@ -131,6 +131,8 @@ const char *job_noted(const Job *job, const char *key); /* NULL none */
 gboolean job_moves_server(const Job *job);
 /* Whether it does so by replication: method online, there or back. */
 gboolean job_replicates(const Job *job);
+/* Whether the one release opens the files of the other. */
+gboolean job_in_place(const Job *job);
 /* Instead of "auto", as check_choose_method() decides. */
 void job_set_method(Job *job, const char *method);
 

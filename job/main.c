@@ -152,7 +152,7 @@ static Job *prepare_patiently(guint64 id, GError **ret_blind, GError **error)
 static gboolean settle_method(Job *job, GError **error)
 {
     const char *noted = g_hash_table_lookup(job->summary->values, METHOD);
-    g_autofree char *reason = NULL;
+    g_autofree char *why = NULL;
 
     if (!g_str_equal(job->request->method, "auto"))
         return TRUE;
@@ -164,11 +164,10 @@ static gboolean settle_method(Job *job, GError **error)
         job_set_method(job, "offline");
         return TRUE;
     }
-    if (!check_choose_method(job, &reason, error))
+    if (!check_choose_method(job, &why, error))
         return FALSE;
-    if (reason)
-        g_message("Method offline, because online is not possible: %s", reason);
-    return job_record(job, RECORD_NOTE, "-", error, METHOD, job->request->method, REASON, reason,
+    g_message("Method %s", why);
+    return job_record(job, RECORD_NOTE, "-", error, METHOD, job->request->method, REASON, why,
                       NULL);
 }
 
@@ -263,17 +262,11 @@ static Job *job_for_question(char **words, GError **error)
 /* *ret_why: what is to be told of the choice; NULL where there was none. g_free(). */
 static gboolean choose(Job *job, char **ret_why, GError **error)
 {
-    g_autofree char *reason = NULL;
-
     *ret_why = NULL;
     if (!g_str_equal(job->request->method, "auto"))
         return TRUE;
     job_survey(job, NULL); /* what cannot be looked at is told by the checks */
-    if (!check_choose_method(job, &reason, error))
-        return FALSE;
-    *ret_why = reason ? g_strdup_printf("offline, because online is not possible: %s", reason)
-                      : g_strdup("online, because its checks allow it");
-    return TRUE;
+    return check_choose_method(job, ret_why, error);
 }
 
 static GVariant *answer_check(Job *job, GError **error)

@@ -208,6 +208,38 @@ static const StepType online_rollback[] = {
     { NULL },
 };
 
+/* Within one major release: both have the same database, so the one closes it before the other opens
+ * it (facts 4.2). There and back alike. */
+static const StepType in_place[] = {
+    { "check", "Check everything again, inside the job", step_check, NULL, some_seconds },
+    { "announce", "Tell applications that the change is coming", step_announce, step_announce_undo,
+      a_moment, .undone_last = TRUE },
+    { "prepare-new", "Make the other release ready beside the one that serves", step_prepare_new,
+      step_prepare_new_undo, some_seconds, .undone_last = TRUE },
+    { "hold", "Hold the port: from here on new connects wait", step_hold, step_hold_undo, a_moment,
+      .takes_away = TRUE, .done_by_boot = TRUE },
+    { "drain", "Let running sessions end", step_drain, NULL, drain_time, .takes_away = TRUE },
+    { "stop-old-server", "Stop the TimesTen Server that serves", step_stop_old_server,
+      step_stop_old_server_undo, some_seconds, .takes_away = TRUE },
+    { "quiesce", "Make sure that nobody is connected to the databases", step_quiesce,
+      step_quiesce_undo, a_moment, .takes_away = TRUE },
+    { "let-go", "Have the databases closed, and the main daemon that has them stopped", step_let_go,
+      step_let_go_undo, some_seconds, .takes_away = TRUE },
+    { "take-over", "Let the other release open the same databases, and query each", step_take_over,
+      step_take_over_undo, step_take_over_estimate, .takes_away = TRUE },
+    { "start-new-server", "Start its TimesTen Server on its private port", step_start_new_server,
+      step_start_new_server_undo, some_seconds, .takes_away = TRUE },
+    { "commit", "Make it the one that backs the server", step_commit, NULL, a_moment,
+      .takes_away = TRUE, .commits = TRUE },
+    { "settle", "Give the databases the RAM policies and agents that they had", step_settle, NULL,
+      a_moment, .takes_away = TRUE },
+    { "resume", "Open the port: waiting clients are served by it", step_resume, NULL, a_moment,
+      .takes_away = TRUE, .undone_by_boot = TRUE },
+    { "retire-old", "Keep the other server from ever coming back to a port", step_retire_in_place,
+      NULL, a_moment },
+    { NULL },
+};
+
 /* Removes what was named. The databases are destroyed, so there is no way back from its commit, and
  * the server serves all the time. */
 static const StepType offline_clean[] = {
@@ -262,9 +294,11 @@ static const struct {
 } plans[] = {
     { "upgrade", "offline", offline },
     { "upgrade", "online", online },
+    { "upgrade", "in-place", in_place },
     { "upgrade", "peer", peer_upgrade },
     { "rollback", "offline", offline_rollback },
     { "rollback", "online", online_rollback },
+    { "rollback", "in-place", in_place },
     { "confirm", "online", online_confirm },
     { "clean", "offline", offline_clean },
     { "adopt", "offline", adopt },

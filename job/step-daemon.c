@@ -27,6 +27,11 @@ static gboolean daemon_is_up(const Side *side, const TimesTenStatus *status)
     return status->daemon_running;
 }
 
+static gboolean daemon_is_down(const Side *side, const TimesTenStatus *status)
+{
+    return !status->daemon_running;
+}
+
 static gboolean server_is_down(const Side *side, const TimesTenStatus *status)
 {
     return status->server_pid == 0;
@@ -86,6 +91,13 @@ gboolean step_bring_daemon_up(Job *job, const Side *side, GError **error)
 {
     return run_unit(job, UNIT_START, side->unit, error) &&
            await_or_fail(job, side, daemon_is_up, DAEMON_UP_USEC, "The start of the main daemon",
+                         error);
+}
+
+gboolean step_stop_daemon(Job *job, const Side *side, GError **error)
+{
+    return run_unit(job, UNIT_STOP, side->unit, error) &&
+           await_or_fail(job, side, daemon_is_down, DAEMON_UP_USEC, "The stop of the main daemon",
                          error);
 }
 

@@ -99,7 +99,9 @@ gboolean step_commit(Job *job, GError **error)
                     job->server->name);
         return FALSE;
     }
-    return step_no_connections(job, error) && backing_commit(job->server->name, backing, error);
+    /* In place whoever is connected by now has the same database. */
+    return (job_in_place(job) || step_no_connections(job, error)) &&
+           backing_commit(job->server->name, backing, error);
 }
 
 gboolean step_resume(Job *job, GError **error)

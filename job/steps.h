@@ -19,6 +19,8 @@ gboolean step_retire_old(Job *job, GError **error);
 gboolean step_bring_daemon_up(Job *job, const Side *side, GError **error);
 /* Starts a side's server on its port, whatever it does now; its main daemon must run. */
 gboolean step_start_server(Job *job, Side *side, GError **error);
+/* Stops it, and makes sure that it is gone. */
+gboolean step_stop_daemon(Job *job, const Side *side, GError **error);
 /* The server of a side on its port, whatever state it and its main daemon are in. */
 gboolean step_bring_server_up(Job *job, Side *side, GError **error);
 /* step-port.c: the public port, and the commit */
@@ -89,6 +91,19 @@ gboolean step_move_server(Job *job, GError **error);
 gboolean step_move_server_undo(Job *job, GError **error);
 gboolean step_enable(Job *job, GError **error);
 gboolean step_enable_undo(Job *job, GError **error);
+/* step-inplace.c: two releases of one major, and one database */
+gboolean step_prepare_new(Job *job, GError **error);
+gboolean step_prepare_new_undo(Job *job, GError **error);
+/* The release that serves closes the databases and its main daemon ends. */
+gboolean step_let_go(Job *job, GError **error);
+gboolean step_let_go_undo(Job *job, GError **error);
+/* The other one opens them. */
+gboolean step_take_over(Job *job, GError **error);
+gboolean step_take_over_undo(Job *job, GError **error);
+guint64 step_take_over_estimate(const Job *job);
+/* They get the RAM policies and agents that they had. */
+gboolean step_settle(Job *job, GError **error);
+gboolean step_retire_in_place(Job *job, GError **error);
 /* step-rollback.c: the databases of the previous instance */
 gboolean step_open_previous(Job *job, GError **error);
 gboolean step_open_previous_undo(Job *job, GError **error);

@@ -127,6 +127,11 @@ const char *backing_method(const Backing *backing)
     return backing->method ? backing->method : "offline";
 }
 
+gboolean backing_in_place(const Backing *backing)
+{
+    return g_str_equal(backing_method(backing), "in-place");
+}
+
 void backing_set_deadline(Backing *backing, guint64 usec)
 {
     g_clear_pointer(&backing->confirm_boot, g_free);

@@ -25,8 +25,10 @@ typedef struct {
 Backing *backing_load(const char *server, GError **error);
 gboolean backing_commit(const char *server, const Backing *backing, GError **error);
 
-/* "offline" or "online": how the data came to the instance that backs the server. */
+/* "offline", "online", … : how the data came to the instance that backs the server. */
 const char *backing_method(const Backing *backing);
+/* Whether the instance before has the same database files. */
+gboolean backing_in_place(const Backing *backing);
 
 /* Lets it go back by itself after USEC unless it is confirmed; 0: never. Counts from now. Without a
  * word for this boot (state/boot.h) only the time of day counts. */

@@ -30,6 +30,14 @@ static void take_true(gboolean *to, const char *value, const char *word)
         *to = g_ascii_strcasecmp(value, word) == 0;
 }
 
+static void take_number(guint *to, const char *value)
+{
+    guint64 number;
+
+    if (value && g_ascii_string_to_unsigned(value, 10, 0, G_MAXUINT, &number, NULL))
+        *to = number;
+}
+
 AdminState *admin_parse(const char *output)
 {
     AdminState *state = g_new0(AdminState, 1);
@@ -40,6 +48,7 @@ AdminState *admin_parse(const char *output)
         const char *line = g_strstrip(lines[i]);
 
         take_word(&state->ram_policy, value_of(line, "ram residence policy"));
+        take_number(&state->ram_grace, value_of(line, "ram residence grace (secs)")); /* R */
         take_true(&state->manually_loaded, value_of(line, "manually loaded in ram"), "true");
         take_word(&state->replication_policy, value_of(line, "replication agent policy"));
         take_true(&state->replication_started, value_of(line, "replication manually started"),

@@ -5,6 +5,7 @@
 
 typedef struct {
     char *ram_policy;           /* inUse, manual, always, enduring */
+    guint ram_grace;            /* seconds, of inUse */
     gboolean manually_loaded;
     char *replication_policy;
     gboolean replication_started;

@@ -66,38 +66,39 @@ static gboolean hashes_passwords_unlike_26_1(const Pair *pair)
 static const struct {
     const char *id;
     guint methods;
+    gboolean way_back; /* it is no reason against going back to where one was */
     gboolean (*forbids)(const Pair *pair);
     const char *reason; /* begins after "FROM to TO: "; with the remedy */
     const char *source;
 } rows[] = {
-    { "same-release", ALL, is_same,
+    { "same-release", ALL, TRUE, is_same,
       "both instances are of the same release, so there is nothing to upgrade. Name an instance "
       "of a newer release as the target",
       "Installation Guide 7.0 p. 87" },
     /* D for restoring into an older 18.1+ release; nothing of the kind is known before (facts 4.1),
      * and refusing it everywhere is this project's choice: a rollback is the way back. */
-    { "downgrade", ALL, is_older,
+    { "downgrade", ALL, TRUE, is_older,
       "the target is older than the release that serves now. Roll the upgrade back instead, or "
       "name an instance of a newer release as the target",
       "Installation, Migration, and Upgrade Guide 22.1" },
-    { "in-place-other-major", 1 << METHOD_IN_PLACE, crosses_major,
+    { "in-place-other-major", 1 << METHOD_IN_PLACE, FALSE, crosses_major,
       "the database files of one major release cannot be opened by another. Use the method offline",
       "Installation Guide 7.0 p. 93; Installation, Migration, and Upgrade Guide 22.1" },
-    { "online-before-6.0", 1 << METHOD_ONLINE, comes_from_before_6_0,
+    { "online-before-6.0", 1 << METHOD_ONLINE, FALSE, comes_from_before_6_0,
       "the online upgrade of a server is described for release 6.0 and later only. Use the "
       "method offline",
       "Installation Guide 7.0 p. 114" },
-    { "online-11.2.2-patch", 1 << METHOD_ONLINE, comes_from_early_11_2_2,
+    { "online-11.2.2-patch", 1 << METHOD_ONLINE, FALSE, comes_from_early_11_2_2,
       "an online upgrade to 18.1 or later needs 11.2.2.8.27 or later as its source. Patch the old "
       "release to 11.2.2.8.27 first, or use the method offline",
       "TimesTen 11.2.2 documentation, home page" },
-    { "online-26.1-patch", 1 << METHOD_ONLINE, hashes_passwords_unlike_26_1,
+    { "online-26.1-patch", 1 << METHOD_ONLINE, FALSE, hashes_passwords_unlike_26_1,
       "replication with 26.1 needs 18.1.4.54, 22.1.1.36 or a later patch as its source and "
       "26.1.1.1 or later as its target. Patch them first, or use the method offline",
       "Replication Guide 26.1" },
 };
 
-RuleAnswer *rules_ask(Method method, const Release *from, const Release *to)
+static RuleAnswer *ask(Method method, const Release *from, const Release *to, gboolean back)
 {
     int order = release_compare(to, from);
     Pair pair = { from, to, order == 0, order < 0, release_same_major(from, to) };
@@ -107,7 +108,8 @@ RuleAnswer *rules_ask(Method method, const Release *from, const Release *to)
     for (guint i = 0; i < G_N_ELEMENTS(rows) && answer->possible; i++) {
         g_autofree char *old = NULL, *new = NULL;
 
-        if (!(rows[i].methods & (1 << method)) || !rows[i].forbids(&pair))
+        if (!(rows[i].methods & (1 << method)) || (back && rows[i].way_back) ||
+            !rows[i].forbids(&pair))
             continue;
         old = release_format(from);
         new = release_format(to);
@@ -120,6 +122,26 @@ RuleAnswer *rules_ask(Method method, const Release *from, const Release *to)
         };
     }
     return answer;
+}
+
+RuleAnswer *rules_ask(Method method, const Release *from, const Release *to)
+{
+    return ask(method, from, to, FALSE);
+}
+
+RuleAnswer *rules_ask_back(Method method, const Release *from, const Release *to)
+{
+    return ask(method, from, to, TRUE);
+}
+
+gboolean rules_find_method(const char *nick, Method *ret)
+{
+    for (guint i = 0; i < N_METHODS; i++)
+        if (g_str_equal(method_nicks[i], nick)) {
+            *ret = i;
+            return TRUE;
+        }
+    return FALSE;
 }
 
 void rule_answer_free(RuleAnswer *answer)

@@ -15,6 +15,10 @@ typedef struct {
 
 /* Never NULL; the first rule that forbids it decides. */
 RuleAnswer *rules_ask(Method method, const Release *from, const Release *to);
+/* The same of the way back to an older release that served before. */
+RuleAnswer *rules_ask_back(Method method, const Release *from, const Release *to);
+/* FALSE: no method of the releases' own, such as "auto". */
+gboolean rules_find_method(const char *nick, Method *ret);
 void rule_answer_free(RuleAnswer *answer);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(RuleAnswer, rule_answer_free)
 

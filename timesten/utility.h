@@ -22,6 +22,8 @@ typedef enum {
     UTILITY_QUERY,             /* ttAdmin -query; needs dsn */
     UTILITY_RAM_LOAD,          /* ttAdmin -ramLoad */
     UTILITY_RAM_UNLOAD,        /* ttAdmin -ramUnload */
+    UTILITY_RAM_POLICY,        /* ttAdmin -ramPolicy; needs dsn, word */
+    UTILITY_RAM_GRACE,         /* ttAdmin -ramPolicy inUse -ramGrace; needs dsn, seconds */
     UTILITY_CLOSE,             /* ttAdmin -close, eras with can_close only */
     UTILITY_OPEN,
     UTILITY_CACHE_STOP,        /* ttAdmin -cacheStop */

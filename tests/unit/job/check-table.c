@@ -58,7 +58,8 @@ static void what_guards_rows_is_never_skipped(void)
                                    "target-database-absent", "replication",  "direct-connections",
                                    "previous-databases",     "data-loss",    "existing-scheme",
                                    "tables-without-key",     "way-back",     "peer-link",
-                                   "peer-answers",           "peer-role" };
+                                   "peer-answers",           "peer-role",    "same-files",
+                                   "way-back-in-place" };
 
     for (guint i = 0; i < G_N_ELEMENTS(guards); i++) {
         gboolean found = FALSE;

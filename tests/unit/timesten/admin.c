@@ -14,6 +14,8 @@ static void state_is_read(void)
     g_assert_false(old->cache_started);
     g_assert_false(old->closed);
     g_assert_cmpstr(new->ram_policy, ==, "inUse");
+    g_assert_cmpuint(new->ram_grace, ==, 60);
+    g_assert_cmpuint(old->ram_grace, ==, 0);
     g_assert_false(new->manually_loaded);
     g_assert_true(new->replication_started);
     g_assert_true(new->cache_started);

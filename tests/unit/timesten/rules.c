@@ -49,6 +49,29 @@ static void each_rule_decides_its_case(gconstpointer data)
     g_assert_cmpstr(answer->source, !=, "");
 }
 
+/* Facts 4.1: the files of a major release can be opened by each of its patch releases. */
+static void way_back_in_place_stays_in_the_major_release(void)
+{
+    static const struct {
+        const char *from, *to, *rule;
+    } ways[] = {
+        { "7.0.6", "7.0.1", "" },
+        { "11.2.2.8.27", "11.2.2.8.0", "" },
+        { "11.2.2.1", "11.2.1.9", "in-place-other-major" },
+        { "22.1.1.1", "18.1.4.1", "in-place-other-major" },
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(ways); i++) {
+        Release from, to;
+        g_autoptr(RuleAnswer) answer = NULL;
+
+        g_assert_true(release_parse(ways[i].from, &from, NULL));
+        g_assert_true(release_parse(ways[i].to, &to, NULL));
+        answer = rules_ask_back(METHOD_IN_PLACE, &from, &to);
+        g_assert_cmpstr(answer->rule, ==, ways[i].rule);
+    }
+}
+
 /* Operations Guide 7.0 p. 04-4: exactly from < 7.0 <= to. */
 static void compatibility_is_needed_across_7_0_only(void)
 {
@@ -79,6 +102,8 @@ int main(int argc, char **argv)
 
         g_test_add_data_func(name, GUINT_TO_POINTER(i), each_rule_decides_its_case);
     }
+    g_test_add_func("/rules/way-back-in-place-stays-in-the-major-release",
+                    way_back_in_place_stays_in_the_major_release);
     g_test_add_func("/rules/compatibility-is-needed-across-7.0-only",
                     compatibility_is_needed_across_7_0_only);
     return g_test_run();

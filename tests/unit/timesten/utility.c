@@ -51,6 +51,8 @@ static const struct {
     { UTILITY_DESTROY, "7.0.6", &plain, "/i/bin/ttDestroy|orders" },
     { UTILITY_DESTROY_FORCE, "7.0.6", &plain, "/i/bin/ttDestroy|-force|orders" },
     { UTILITY_QUERY, "7.0.6", &plain, "/i/bin/ttAdmin|-query|orders" },
+    { UTILITY_RAM_POLICY, "7.0.6", &plain, "/i/bin/ttAdmin|-ramPolicy|pause|orders" },
+    { UTILITY_RAM_GRACE, "6.0.8", &plain, "/i/bin/ttAdmin|-ramPolicy|inUse|-ramGrace|30|orders" },
     { UTILITY_CLOSE, "7.0.6", &plain, NULL },
     { UTILITY_CLOSE, "18.1", &plain, "/i/bin/ttenv|ttAdmin|-close|orders" },
     { UTILITY_OPEN, "11.2.2", &plain, NULL },
