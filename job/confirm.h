@@ -7,6 +7,10 @@
 /* Whether the option -insecure-backwards-compat is to be taken away now. */
 gboolean confirm_drops_compat(const Job *job);
 
+/* Tells among what is left to do how to take it away on a side whose facts are new; nothing where it
+ * is not set. PEER_HOST: whose databases may need it, too; NULL: nobody's. */
+gboolean confirm_tell_compat(Job *job, const Side *side, const char *peer_host, GError **error);
+
 /* Another server of ours for which INSTANCE must run: it backs it, or its way back needs it. NULL:
  * none. */
 const ServerConfig *confirm_other_user(const Job *job, const char *instance);

@@ -98,6 +98,8 @@ static const StepType peer_upgrade[] = {
       NULL, a_moment, .takes_away = TRUE, .undone_by_boot = TRUE },
     { "retire-old", "Keep the old server from ever coming back to a port", step_retire_old, NULL,
       a_moment },
+    { "backwards-compat", "Tell how to take -insecure-backwards-compat away", step_tell_compat, NULL,
+      a_moment },
     { NULL },
 };
 

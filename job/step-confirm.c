@@ -137,19 +137,18 @@ gboolean step_confirm_stop(Job *job, GError **error)
  */
 
 /* Only a person knows when the last old client is gone. */
-static gboolean report_compat(Job *job, GError **error)
+gboolean confirm_tell_compat(Job *job, const Side *side, const char *peer_host, GError **error)
 {
-    const Side *side = &job->from;
     g_autofree char *text = NULL;
 
     if (!side->facts->backwards_compat)
         return TRUE;
     text = g_strdup_printf(
-        "Instance %s runs with -insecure-backwards-compat, for clients before 7.0. When there are "
-        "none any more: ttctl hold %s 5min; runuser -u %s -- " LIBEXECDIR
+        "Instance %s runs with -insecure-backwards-compat, for clients%s%s before 7.0. When there "
+        "are none any more: ttctl hold %s 5min; runuser -u %s -- " LIBEXECDIR
         "/instance-helper set %s --backwards-compat=no; systemctl restart %s; ttctl resume %s",
-        side->config->name, job->server->name, side->admin, side->config->home, side->unit,
-        job->server->name);
+        side->config->name, peer_host ? " and the databases of " : "", peer_host ? peer_host : "",
+        job->server->name, side->admin, side->config->home, side->unit, job->server->name);
     return add_left_to_do(job, text, error);
 }
 
@@ -170,7 +169,7 @@ gboolean step_confirm_compat(Job *job, GError **error)
     if (!job_probe_side(job, &job->from, error))
         return FALSE;
     if (!confirm_drops_compat(job))
-        return report_compat(job, error);
+        return confirm_tell_compat(job, &job->from, NULL, error);
     /* One that was begun may have got as far as the file, and not to the daemon. */
     if (!job->from.facts->backwards_compat && !job_noted(job, "begun"))
         return TRUE;

@@ -3,6 +3,7 @@
  * its log for it; the join ends that, so it comes after the commit. Nothing is changed on the other
  * host. */
 #include "job/steps.h"
+#include "job/confirm.h"
 #include "job/peer.h"
 #include "job/replication.h"
 #include "job/runner.h"
@@ -167,4 +168,14 @@ static gboolean catch_up(Job *job, const char *dsn, GError **error)
 gboolean step_catch_up_peer(Job *job, GError **error)
 {
     return each(job, catch_up, error);
+}
+
+/* --- backwards-compat ---------------------------------------------------------------------------
+ */
+
+/* The first host needs it for the databases of the other one, which no job of this host sees end. */
+gboolean step_tell_compat(Job *job, GError **error)
+{
+    return job_probe_side(job, &job->to, error) &&
+           confirm_tell_compat(job, &job->to, job->options.peer_host, error);
 }

@@ -76,6 +76,8 @@ gboolean step_ask_peer(Job *job, GError **error);
  * the old ones would need. */
 gboolean step_join_peer(Job *job, GError **error);
 gboolean step_catch_up_peer(Job *job, GError **error);
+/* How to take the compatibility option away when both hosts are upgraded. */
+gboolean step_tell_compat(Job *job, GError **error);
 /* step-clean.c: what upgrades left behind */
 gboolean step_clean_start(Job *job, GError **error);
 gboolean step_clean_stop(Job *job, GError **error);

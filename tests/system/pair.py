@@ -13,7 +13,7 @@ from world import World
 HOSTS = ("db1", "db2")
 ADDRESSES = {"db1": "10.99.0.1", "db2": "10.99.0.2"}
 LINK = "pair0"
-REPLICATION_PORTS = {"db1": 20001, "db2": 20002}
+REPLICATION_PORTS = {"db1": 20001, "db2": 20002}  # of the first database; those of each further one are 10 higher
 STRANGER = "02:00:00:00:00:99"  # a hardware address that nobody has
 QUICK = {"replication-state-seconds": 0.25, "agent-restart-seconds": 0.1, "replication-retry-seconds": 0.1,
          "replication-link-seconds": 2, "agent-start-seconds": 0}
@@ -31,6 +31,7 @@ class Pair:
             world.hostname = host
             self.worlds.append(world)
         self.worlds[1].slotless = True
+        self.worlds[1].client_number = 100  # their rows come to both
         self.db1, self.db2 = self.worlds
         self.stack = contextlib.ExitStack()
 
@@ -112,28 +113,41 @@ class Pair:
     def scheme(self, database="orders", name="REP"):
         """Both ways, static ports, as both sides must be told."""
         one, two = HOSTS
+        higher = 10 * self.db1.databases.index(database)
         return (f'create replication TT.{name} element E1 datastore master {database} on "{one}" subscriber {database} on "{two}" '
                 f'element E2 datastore master {database} on "{two}" subscriber {database} on "{one}" '
-                + " ".join(f'store {database} on "{host}" port {REPLICATION_PORTS[host]}' for host in HOSTS) + ";")
+                + " ".join(f'store {database} on "{host}" port {REPLICATION_PORTS[host] + higher}' for host in HOSTS) + ";")
 
     def replicate(self, tune=None):
-        """What the two stores of the old releases do before any upgrade."""
+        """What the stores of the old releases do before any upgrade."""
         for world in self.worlds:
             for instance in world.instances:
                 world.tune(instance, QUICK | (tune or {}))
-            world.sql("tt60", "orders", WRITTEN, self.scheme(), create=True)
+            for database in world.databases:
+                world.sql("tt60", database, WRITTEN, self.scheme(database), create=True)
         for world in self.worlds:
-            world.utility("tt60", "ttAdmin", "-wait", "-repStart", "orders")
+            for database in world.databases:
+                world.utility("tt60", "ttAdmin", "-wait", "-repStart", database)
 
-    def shows(self, world, instance, query, rows, timeout=90):
+    def shows(self, world, instance, query, rows, timeout=90, database="orders"):
         """Until the store there gives these rows."""
         got = None
 
         def shown():
             nonlocal got
-            got = world.sql(instance, "orders", query)
+            got = world.sql(instance, database, query)
             return got == rows
         wait_until(shown, timeout, f"{query!r} on {world.hostname} to give {rows}: {got}", 0.1)
+
+    def passes(self, number, instances):
+        """A row that is written in each database of each machine comes to the other. INSTANCES: those of db1 and of db2."""
+        sides = list(zip(self.worlds, instances))
+        for (world, instance), (other, theirs) in (sides, sides[::-1]):
+            for database in world.databases:
+                number += 1
+                world.sql(instance, database, f"insert into items values ({number}, 'from {world.hostname}', 1);")
+                self.shows(other, theirs, f"select name from items where id = {number};", [f"from {world.hostname}"],
+                           database=database)
 
     def set_state(self, world, instance, state):
         """What WORLD's store does for its peer on the other machine: start, pause, stop."""
@@ -142,7 +156,8 @@ class Pair:
 
     def arrived(self, world, instance="tt60", seconds=90):
         """Waits until everything that is committed on WORLD now is durable on the other machine, by both words for it."""
-        world.utility(instance, "ttRepAdmin", "-wait", "-timeout", str(seconds), "orders", timeout=seconds + 30)
         other = self.other(world).hostname
-        told = world.sql(instance, "orders", f"call ttRepSubscriberWait('REP', 'TT', 'ORDERS', '{other}', {seconds});")
-        equal(told, ["00"], f"ttRepSubscriberWait on {world.hostname}")
+        for database in world.databases:
+            world.utility(instance, "ttRepAdmin", "-wait", "-timeout", str(seconds), database, timeout=seconds + 30)
+            told = world.sql(instance, database, f"call ttRepSubscriberWait('REP', 'TT', '{database.upper()}', '{other}', {seconds});")
+            equal(told, ["00"], f"ttRepSubscriberWait of {database} on {world.hostname}")
