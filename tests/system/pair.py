@@ -24,10 +24,10 @@ WRITTEN = ("create table written (ID integer not null, SEQ integer not null, PAY
 
 
 class Pair:
-    def __init__(self, name, **more):
+    def __init__(self, name, kind=World, **more):
         self.worlds = []
         for host in HOSTS:
-            world = World(f"{name[:34]}-{host}", **more)
+            world = kind(f"{name[:34]}-{host}", **more)
             world.hostname = host
             self.worlds.append(world)
         self.worlds[1].slotless = True
