@@ -4,6 +4,7 @@
 #include "job/runner.h"
 #include "timesten/admin.h"
 #include "timesten/rules.h"
+#include "timesten/version.h"
 
 static gboolean look_same_files(Check *check, GError **error)
 {
@@ -55,6 +56,53 @@ static gboolean look_way_back(Check *check, GError **error)
     return TRUE;
 }
 
+static gboolean look_installation(Check *check, GError **error)
+{
+    const Job *job = check->job;
+    const Side *sides[] = { &job->from, &job->to };
+    g_autoptr(UtilityResult) result = NULL;
+    g_autoptr(Version) version = NULL;
+
+    if (!g_str_equal(job->from.config->home, job->to.config->home))
+        return TRUE;
+    for (guint i = 0; i < G_N_ELEMENTS(sides); i++) {
+        const char *installation = sides[i]->config->installation;
+        char *argv[] = { (char *)"/usr/bin/test", (char *)"-d", (char *)installation, NULL };
+        g_autofree char *seen =
+            installation
+                ? run_program(check->job, sides[i], "looking at its installation", argv, NULL)
+                : NULL;
+
+        if (!seen)
+            check_found(check, SEVERITY_ERROR, sides[i]->config->name,
+                        "Name the directory of its software with Installation= in both files",
+                        "It shares its home with the other instance, and %s%s",
+                        installation ? "there is no directory " : "nothing tells its installation",
+                        installation ? installation : "");
+    }
+    if (!g_str_equal(job->from.unit, job->to.unit))
+        check_found(check, SEVERITY_ERROR, job->to.config->name,
+                    "Give both files the same Unit=, the one that is in control",
+                    "Both are one instance, but %s is said to be in control of the one and %s of "
+                    "the other",
+                    job->from.unit, job->to.unit);
+    if (!release_era(&job->to.facts->release)->can_modify)
+        check_found(check, SEVERITY_ERROR, job->to.config->name,
+                    "Install the new release as another instance",
+                    "Its release cannot be given to an instance that is there");
+    result = run_utility(check->job, &job->from, UTILITY_VERSION, NULL, error);
+    version = result ? version_parse(result->output) : NULL;
+    if (version && release_compare(&version->release, &job->from.facts->release) != 0) {
+        g_autofree char *now = release_format(&version->release);
+
+        check_found(check, SEVERITY_ERROR, job->from.config->name,
+                    "Correct Installation= of the instance that backs the server",
+                    "It runs release %s, which is not that of %s", now,
+                    job->from.config->installation);
+    }
+    return result != NULL;
+}
+
 /* The agents of the one release know nothing of the other. */
 static gboolean look_agents(Check *check, GError **error)
 {
@@ -95,7 +143,7 @@ static gboolean look_others(Check *check, GError **error)
     const Side *sides[] = { &check->job->from, &check->job->to };
     const TimesTenStatus *status[] = { check->from_status, check->to_status };
 
-    for (guint i = 0; i < G_N_ELEMENTS(sides); i++)
+    for (guint i = job_same_instance(check->job) ? 1 : 0; i < G_N_ELEMENTS(sides); i++)
         for (guint s = 0; status[i] && s < status[i]->stores->len; s++) {
             const StatusStore *store = status[i]->stores->pdata[s];
             g_autofree char *names = status_name_connections(store);
@@ -117,7 +165,7 @@ static gboolean look_other_databases(Check *check, GError **error)
     g_autofree char *remedy =
         g_strdup_printf("Start it again afterwards: systemctl start %s", from->unit);
 
-    for (guint i = 0; i < from->facts->databases->len; i++) {
+    for (guint i = 0; !job_same_instance(check->job) && i < from->facts->databases->len; i++) {
         const DatabaseFacts *facts = from->facts->databases->pdata[i];
 
         if (facts->exists && !is_of_server(check, from, facts->data_store))
@@ -163,6 +211,11 @@ const CheckType checks_of_in_place[] = {
       .source = "Installation Guide 7.0 p. 93, patch releases; ttVersion of both",
       .remedy = "Stay with the current release, or restore a backup",
       .kept = "the previous release could not open the databases" },
+    { "installations", "Where both are one instance, its installations are known", NEEDS_BOTH,
+      look_installation, .worst = SEVERITY_ERROR, .about = "instance",
+      .source = "Installation= of both; ttVersion; Installation Guide 22.1, ttInstanceModify",
+      .remedy = "Name the directory of the software with Installation= in both files",
+      .kept = "nobody could tell what to go back to" },
     { "replication-in-place", "No database is replicated", NEEDS_FROM | NEEDS_FROM_DAEMON,
       look_agents, .worst = SEVERITY_ERROR, .about = "database",
       .source = "ttRepAdmin -receiver -list",
@@ -172,8 +225,8 @@ const CheckType checks_of_in_place[] = {
       look_others, .worst = SEVERITY_ERROR, .about = "instance",
       .source = "ttStatus; both main daemons may have to be stopped",
       .remedy = "End these connections, or use another method" },
-    { "other-databases", "The old instance has no other database", NEEDS_FROM,
-      look_other_databases, .worst = SEVERITY_WARNING, .about = "instance",
+    { "other-databases", "The old instance has no other database", NEEDS_FROM, look_other_databases,
+      .worst = SEVERITY_WARNING, .about = "instance",
       .source = "sys.odbc.ini; its main daemon stays stopped",
       .remedy = "Start its main daemon again afterwards" },
     { "target-backs-no-server", "The new instance backs no other server", NEEDS_NOTHING,

@@ -18,7 +18,8 @@ static gboolean look_target_differs(Check *check, GError **error)
 {
     const Job *job = check->job;
 
-    if (g_str_equal(job->from.config->home, job->to.config->home))
+    if (g_str_equal(job->from.config->home, job->to.config->home) &&
+        !(job_in_place(job) && job_same_instance(job)))
         check_found(check, SEVERITY_ERROR, job->to.config->name,
                     "Give the new release its own installation and name that one in Home=",
                     "Both instances name %s as their home", job->to.config->home);

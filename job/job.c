@@ -501,6 +501,11 @@ gboolean job_in_place(const Job *job)
     return job_moves_server(job) && g_str_equal(job->request->method, "in-place");
 }
 
+gboolean job_same_instance(const Job *job)
+{
+    return inventory_is_same_instance(job->from.config, job->to.config);
+}
+
 gboolean job_moves_server(const Job *job)
 {
     return request_moves_server(job->request);

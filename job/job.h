@@ -133,6 +133,8 @@ gboolean job_moves_server(const Job *job);
 gboolean job_replicates(const Job *job);
 /* Whether the one release opens the files of the other. */
 gboolean job_in_place(const Job *job);
+/* Whether both are one instance, that changes its installation. */
+gboolean job_same_instance(const Job *job);
 /* Instead of "auto", as check_choose_method() decides. */
 void job_set_method(Job *job, const char *method);
 

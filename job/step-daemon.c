@@ -80,7 +80,7 @@ static gboolean await_or_fail(Job *job, const Side *side, StatusTest test, guint
     return reached;
 }
 
-static gboolean set_server_port(Job *job, const Side *side, guint16 port, GError **error)
+gboolean step_set_server_port(Job *job, const Side *side, guint16 port, GError **error)
 {
     g_autofree char *option = g_strdup_printf("--server-port=%u", port);
 
@@ -201,6 +201,19 @@ static guint64 stop_patience(const Job *job)
     return left ? CLAMP(left / 4, SERVER_DOWN_MIN_USEC, SERVER_DOWN_USEC) : SERVER_DOWN_USEC;
 }
 
+/* The vendor's unit lets nobody stop the server alone. In place its main daemon ends next, with it;
+ * else that starts anew without it. */
+static gboolean stop_server_by_unit(Job *job, GError **error)
+{
+    if (job_in_place(job))
+        return run_keeper(job, error, "cut");
+    return step_set_server_port(job, &job->from, 0, error) && run_keeper(job, error, "cut") &&
+           step_await_no_connections(job, error) &&
+           run_unit(job, UNIT_RESTART, job->from.unit, error) &&
+           await_or_fail(job, &job->from, daemon_is_up, DAEMON_UP_USEC,
+                         "The start of the main daemon", error);
+}
+
 gboolean step_stop_old_server(Job *job, GError **error)
 {
     static const UtilityId tries[] = { UTILITY_SERVER_STOP, UTILITY_SERVER_STOP_FORCE };
@@ -217,6 +230,8 @@ gboolean step_stop_old_server(Job *job, GError **error)
 
         if (!result)
             return FALSE;
+        if (utility_left_to_systemd(tries[i], result->output))
+            return stop_server_by_unit(job, error);
         g_free(trouble);
         trouble = g_strdup_printf(
             "The TimesTen Server of instance %s (pid %" G_GUINT64_FORMAT
@@ -260,6 +275,18 @@ static gboolean await_free_port(Job *job, const Side *side, GError **error)
     return reached;
 }
 
+static gboolean is_up(const Side *side, const TimesTenStatus *status)
+{
+    return server_is_up(side, status);
+}
+
+/* With its main daemon, which reads the option file then. */
+static gboolean start_server_by_unit(Job *job, const Side *side, GError **error)
+{
+    return run_unit(job, UNIT_RESTART, side->unit, error) &&
+           await_or_fail(job, side, is_up, SERVER_UP_USEC, "The start of the server", error);
+}
+
 /* Starts a side's server on its private port, from whatever state it is in. */
 gboolean step_start_server(Job *job, Side *side, GError **error)
 {
@@ -269,7 +296,7 @@ gboolean step_start_server(Job *job, Side *side, GError **error)
                                          "its port %u. See tterrors.log in %s",
                                          side->config->name, side->backend_port,
                                          side->facts->daemon_home));
-    if (!set_server_port(job, side, side->backend_port, error))
+    if (!step_set_server_port(job, side, side->backend_port, error))
         return FALSE;
     status = run_status(job, side, error);
     if (!status || server_is_up(side, status))
@@ -277,10 +304,16 @@ gboolean step_start_server(Job *job, Side *side, GError **error)
     if (status
             ->server_pid) { /* on another port: the option file is read at a server's start only */
         g_autoptr(UtilityResult) stopped =
-            run_utility_checked(job, side, UTILITY_SERVER_STOP, NULL, error);
+            run_utility(job, side, UTILITY_SERVER_STOP, NULL, error);
 
-        if (!stopped || !await_or_fail(job, side, server_is_down_or_moved, SERVER_DOWN_USEC,
-                                       "The stop of the server", error))
+        if (!stopped)
+            return FALSE;
+        if (utility_left_to_systemd(UTILITY_SERVER_STOP, stopped->output))
+            return start_server_by_unit(job, side, error);
+        if (stopped->reason)
+            return tu_error_set(error, TU_ERROR_UTILITY_FAILED, "%s", stopped->reason);
+        if (!await_or_fail(job, side, server_is_down_or_moved, SERVER_DOWN_USEC,
+                           "The stop of the server", error))
             return FALSE;
     }
     /* At the public port the kernel answers for everybody. */
@@ -293,6 +326,8 @@ gboolean step_start_server(Job *job, Side *side, GError **error)
 
         if (!started)
             return FALSE;
+        if (utility_left_to_systemd(UTILITY_SERVER_START, started->output))
+            return start_server_by_unit(job, side, error);
         /* Its word is not believed either way: ttStatus and a connect decide. */
         if (!await_status(job, side, server_is_up, attempt ? SERVER_UP_USEC : 10 * USEC_PER_SEC,
                           &up, error) ||
@@ -372,9 +407,14 @@ gboolean step_start_new_server_undo(Job *job, GError **error)
 
     if (!was_running || g_str_equal(was_running, "yes"))
         return TRUE; /* it ran on its own port before, for somebody else */
-    if (!set_server_port(job, &job->to, 0, error))
+    if (job_same_instance(job)) /* whoever serves again has it on that very port */
+        return TRUE;
+    if (!step_set_server_port(job, &job->to, 0, error))
         return FALSE;
     result = run_utility(job, &job->to, UTILITY_SERVER_STOP, NULL, error);
+    if (result && utility_left_to_systemd(UTILITY_SERVER_STOP, result->output) &&
+        !run_unit(job, UNIT_RESTART, job->to.unit, error))
+        return FALSE;
     return result && await_or_fail(job, &job->to, server_is_down, SERVER_DOWN_USEC,
                                    "The stop of the server", error);
 }
@@ -385,6 +425,7 @@ gboolean step_start_new_server_undo(Job *job, GError **error)
 gboolean step_retire_old(Job *job, GError **error)
 {
     job_serve_publicly(job, &job->to);
-    return keep_new_server(job, error) && set_server_port(job, &job->from, 0, error) &&
-           keep_new_server(job, error);
+    return keep_new_server(job, error) &&
+           (job_same_instance(job) || (step_set_server_port(job, &job->from, 0, error) &&
+                                       keep_new_server(job, error)));
 }

@@ -92,6 +92,11 @@ static gboolean await_no_connections(Job *job, guint64 limit_usec, GError **erro
     }
 }
 
+gboolean step_await_no_connections(Job *job, GError **error)
+{
+    return await_no_connections(job, QUIESCE_USEC, error);
+}
+
 gboolean step_no_connections(Job *job, GError **error)
 {
     /* What this job asked the old database last may still be on its way out. */

@@ -8,6 +8,7 @@
 #include "common/error.h"
 #include "common/text.h"
 #include "timesten/admin.h"
+#include "timesten/version.h"
 
 /* For how long the new release keeps what it has loaded although nobody is connected: from the
  * first query of this job to the first client. Ends with the job. */
@@ -63,6 +64,19 @@ static gboolean administer(Job *job, const Side *side, UtilityId id, const char 
     return result != NULL;
 }
 
+/* A segment that cannot be had again (gone, or of another size) costs a load and no row: it was
+ * detached behind a checkpoint. */
+static gboolean attach(Job *job, const Side *side, const char *dsn, GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+
+    if (administer(job, side, UTILITY_SHM_ATTACH, dsn, NULL, 0, &problem))
+        return TRUE;
+    g_message("%s; the database is loaded from its files", problem->message);
+    administer(job, side, UTILITY_SHM_FREE, dsn, NULL, 0, NULL);
+    return administer(job, side, UTILITY_RAM_LOAD, dsn, NULL, 0, error);
+}
+
 static gboolean set_policy(Job *job, const Side *side, const char *dsn, const RamPolicy *policy,
                            GError **error)
 {
@@ -74,12 +88,70 @@ static gboolean set_policy(Job *job, const Side *side, const char *dsn, const Ra
            (!policy->loaded || administer(job, side, UTILITY_RAM_LOAD, dsn, NULL, 0, error));
 }
 
+/* --- one instance, two installations ------------------------------------------------------------
+ */
+
+/* The policy is the instance's own and stays. What is not closed here the end of its main daemon
+ * closes. */
+static gboolean unload(Job *job, const char *dsn, const RamPolicy *policy, GError **error)
+{
+    if (is_policy(policy, "enduring") && policy->loaded) {
+        g_autoptr(GError) problem = NULL;
+
+        if (administer(job, &job->from, UTILITY_SHM_DETACH, dsn, NULL, 0, &problem))
+            return TRUE;
+        g_message("%s; the database is unloaded instead", problem->message);
+    }
+    return !policy->loaded || administer(job, &job->from, UTILITY_RAM_UNLOAD, dsn, NULL, 0, error);
+}
+
+static gboolean load(Job *job, const Side *side, const char *dsn, const RamPolicy *policy,
+                     GError **error)
+{
+    if (!policy->loaded)
+        return TRUE;
+    return is_policy(policy, "enduring")
+               ? attach(job, side, dsn, error)
+               : administer(job, side, UTILITY_RAM_LOAD, dsn, NULL, 0, error);
+}
+
+/* Whether the instance's home is of a side's release by now; what it says itself, because the
+ * side's facts come from the configuration. */
+static gboolean has_release(Job *job, const Side *side, gboolean *ret, GError **error)
+{
+    g_autoptr(UtilityResult) result = run_utility_checked(job, side, UTILITY_VERSION, NULL, error);
+    g_autoptr(Version) version = result ? version_parse(result->output) : NULL;
+
+    *ret = version && release_compare(&version->release, &side->facts->release) == 0;
+    return result != NULL;
+}
+
+static gboolean install(Job *job, const Side *side, GError **error)
+{
+    UtilityArguments arguments = { .file = side->config->installation };
+    g_autoptr(UtilityResult) result = NULL;
+    gboolean reached = FALSE;
+
+    if (!has_release(job, side, &reached, error) || reached)
+        return reached;
+    result = run_utility_checked(job, side, UTILITY_MODIFY, &arguments, error);
+    if (!result || !has_release(job, side, &reached, error))
+        return FALSE;
+    return reached ||
+           tu_error_set(error, TU_ERROR_UTILITY_FAILED,
+                        "%s to %s succeeded, but ttVersion of %s tells another release. See what "
+                        "its link install leads to, mend that, then start again",
+                        utility_name(UTILITY_MODIFY), side->config->installation,
+                        side->config->home);
+}
+
 /* --- prepare-new --------------------------------------------------------------------------------
  */
 
 gboolean step_prepare_new(Job *job, GError **error)
 {
-    return step_start_new_daemon(job, error);
+    /* One instance has one main daemon. */
+    return job_same_instance(job) || step_start_new_daemon(job, error);
 }
 
 /* take-over stops it in its undo, also where it ran before. */
@@ -101,6 +173,8 @@ gboolean step_prepare_new_undo(Job *job, GError **error)
 {
     const RecordStep *taken = record_find_step(job->summary, "take-over");
 
+    if (job_same_instance(job))
+        return TRUE;
     if (taken && taken->begun && g_strcmp0(job_noted(job, "was-active"), "yes") == 0 &&
         !bring_back(job, error))
         return FALSE;
@@ -146,8 +220,10 @@ static gboolean give_up_databases(Job *job, GError **error)
         g_auto(RamPolicy) policy = { 0 };
 
         read_policy(job, *dsn, &policy);
-        if (!is_policy(&policy, "inUse") &&
-            !administer(job, &job->from, UTILITY_RAM_POLICY, *dsn, "inUse", 0, error))
+        if (job_same_instance(job)
+                ? !unload(job, *dsn, &policy, error)
+                : !is_policy(&policy, "inUse") &&
+                      !administer(job, &job->from, UTILITY_RAM_POLICY, *dsn, "inUse", 0, error))
             return FALSE;
     }
     return job_note(job, "given-up", "yes", error);
@@ -198,7 +274,10 @@ gboolean step_let_go_undo(Job *job, GError **error)
         if (!up && !step_bring_daemon_up(job, &job->from, error))
             return FALSE;
         up = TRUE;
-        if (!is_policy(&policy, "inUse") && !set_policy(job, &job->from, *dsn, &policy, error))
+        if (job_same_instance(job) && !load(job, &job->from, *dsn, &policy, error))
+            return FALSE;
+        if ((job_same_instance(job) == is_policy(&policy, "inUse")) &&
+            !set_policy(job, &job->from, *dsn, &policy, error))
             return FALSE;
     }
     return TRUE;
@@ -224,8 +303,15 @@ static gboolean open_database(Job *job, const char *dsn, GError **error)
 {
     UtilityArguments arguments = { .dsn = dsn, .sql = "select count(*) from sys.tables;" };
     g_autoptr(UtilityResult) result = NULL;
+    g_auto(RamPolicy) policy = { 0 };
 
-    if (!administer(job, &job->to, UTILITY_RAM_GRACE, dsn, NULL, GRACE_SEC, error))
+    read_policy(job, dsn, &policy);
+    if (job_same_instance(job) && (!load(job, &job->to, dsn, &policy, error) ||
+                                   (noted_in(job, "quiesce", "closed", dsn) &&
+                                    !administer(job, &job->to, UTILITY_OPEN, dsn, NULL, 0, error))))
+        return FALSE;
+    if ((!job_same_instance(job) || is_policy(&policy, "inUse")) &&
+        !administer(job, &job->to, UTILITY_RAM_GRACE, dsn, NULL, GRACE_SEC, error))
         return FALSE;
     result = run_utility_checked(job, &job->to, UTILITY_SQL, &arguments, error);
     return result != NULL;
@@ -236,7 +322,14 @@ gboolean step_take_over(Job *job, GError **error)
     guint count = g_strv_length(job->server->databases);
 
     /* Whatever starts the port keeper again starts the release that backs the server, too. */
-    if (!step_stop_daemon(job, &job->from, error) || !step_bring_daemon_up(job, &job->to, error))
+    if (!step_stop_daemon(job, &job->from, error))
+        return FALSE;
+    /* The vendor's unit starts the server with the main daemon only. */
+    if (job_same_instance(job) &&
+        (!install(job, &job->to, error) ||
+         !step_set_server_port(job, &job->to, job->to.backend_port, error)))
+        return FALSE;
+    if (!step_bring_daemon_up(job, &job->to, error))
         return FALSE;
     for (guint i = 0; i < count; i++) {
         meter_advance(job->meter, (double)i / count, "loading %s", job->server->databases[i]);
@@ -249,7 +342,8 @@ gboolean step_take_over(Job *job, GError **error)
 /* Its end is the one sure way to have it let go of the files, whatever state it is in. */
 gboolean step_take_over_undo(Job *job, GError **error)
 {
-    return run_unit(job, UNIT_STOP, job->to.unit, error);
+    return run_unit(job, UNIT_STOP, job->to.unit, error) &&
+           (!job_same_instance(job) || install(job, &job->from, error));
 }
 
 /* --- behind the commit --------------------------------------------------------------------------
@@ -264,7 +358,8 @@ gboolean step_settle(Job *job, GError **error)
         g_auto(RamPolicy) policy = { 0 };
 
         read_policy(job, *dsn, &policy);
-        if (!is_policy(&policy, "inUse") && !set_policy(job, &job->to, *dsn, &policy, error))
+        if (!job_same_instance(job) && !is_policy(&policy, "inUse") &&
+            !set_policy(job, &job->to, *dsn, &policy, error))
             return FALSE;
         if (noted_in(job, "quiesce", "cache", *dsn) &&
             !administer(job, &job->to, UTILITY_CACHE_START, *dsn, NULL, 0, error))

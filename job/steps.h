@@ -19,6 +19,8 @@ gboolean step_retire_old(Job *job, GError **error);
 gboolean step_bring_daemon_up(Job *job, const Side *side, GError **error);
 /* Starts a side's server on its port, whatever it does now; its main daemon must run. */
 gboolean step_start_server(Job *job, Side *side, GError **error);
+/* The port that its option file names for its server, from the next start on; 0 none. */
+gboolean step_set_server_port(Job *job, const Side *side, guint16 port, GError **error);
 /* Stops it, and makes sure that it is gone. */
 gboolean step_stop_daemon(Job *job, const Side *side, GError **error);
 /* The server of a side on its port, whatever state it and its main daemon are in. */
@@ -113,3 +115,5 @@ gboolean step_open_previous_undo(Job *job, GError **error);
 /* An error naming the connections that applications have on the old databases, or TRUE where there
  * are none. */
 gboolean step_no_connections(Job *job, GError **error);
+/* The same, with some patience. */
+gboolean step_await_no_connections(Job *job, GError **error);

@@ -6,6 +6,7 @@
 #include "common/names.h"
 #include "common/nick.h"
 #include "common/settings.h"
+#include "timesten/release.h"
 #include "common/text.h"
 
 #include <arpa/inet.h>
@@ -18,7 +19,8 @@
 
 static const SettingsKey instance_keys[] = {
     { INSTANCE, "Home" },    { INSTANCE, "Admin" },      { INSTANCE, "Unit" },
-    { INSTANCE, "Release" }, { INSTANCE, "ServerPort" }, { NULL, NULL },
+    { INSTANCE, "Release" }, { INSTANCE, "ServerPort" }, { INSTANCE, "Installation" },
+    { NULL, NULL },
 };
 
 static const SettingsKey server_keys[] = {
@@ -156,6 +158,25 @@ void inventory_file_complain(const char *path, const char *section, const char *
     g_ptr_array_add(problems, error);
 }
 
+/* Its release is that of the installation, whichever the instance runs from now. */
+static void read_installation(const Reader *reader, InstanceConfig *instance)
+{
+    const char *value = get(reader, "Installation");
+
+    if (!value)
+        return;
+    if (value[0] != '/')
+        complain(reader, "Installation",
+                 "Installation=%s is no absolute path. Name the directory of the software, such as "
+                 "/opt/TimesTen/tt22.1.1.27.0",
+                 value);
+    instance->installation = g_strdup(value);
+    if (!instance->release && !(instance->release = release_of_installation(value)))
+        complain(reader, "Installation",
+                 "The name of %s does not tell its release. Add Release=, as its ttVersion says it",
+                 value);
+}
+
 InstanceConfig *instance_file_read(const char *path, const char *name, GPtrArray *problems)
 {
     GError *error = NULL;
@@ -196,6 +217,7 @@ InstanceConfig *instance_file_read(const char *path, const char *name, GPtrArray
                  "7.0.6.0.0, or leave the line out",
                  value);
     instance->release = g_strdup(value);
+    read_installation(&reader, instance);
     instance->server_port = read_port(&reader, "ServerPort");
     if (problems->len > before)
         g_clear_pointer(&instance, instance_config_free);
@@ -396,6 +418,7 @@ void instance_config_free(InstanceConfig *instance)
     g_free(instance->admin);
     g_free(instance->unit);
     g_free(instance->release);
+    g_free(instance->installation);
     g_free(instance);
 }
 

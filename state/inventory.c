@@ -233,6 +233,12 @@ static guint16 own_port(const Inventory *inventory, const InstanceConfig *instan
     return instance->server_port ? instance->server_port : hashed_port(inventory, instance->name);
 }
 
+gboolean inventory_is_same_instance(const InstanceConfig *a, const InstanceConfig *b)
+{
+    return g_str_equal(a->home, b->home) && a->installation && b->installation &&
+           !g_str_equal(a->installation, b->installation);
+}
+
 /* Whether an instance can live beside the servers and the instances BEFORE it. */
 static void check_instance(const Inventory *inventory, const InstanceConfig *instance, guint before,
                            GPtrArray *errors)
@@ -248,10 +254,13 @@ static void check_instance(const Inventory *inventory, const InstanceConfig *ins
     for (guint i = 0; i < before; i++) {
         const InstanceConfig *other = g_ptr_array_index(inventory->instances, i);
 
+        if (inventory_is_same_instance(other, instance))
+            continue;
         if (g_str_equal(other->home, instance->home))
             inventory_file_complain(
                 instance->file, "Instance", "Home", errors,
-                "Home=%s is also the home of instance %s. Remove one of the two files",
+                "Home=%s is also the home of instance %s. Remove one of the two files, or give each "
+                "an Installation= of its own",
                 instance->home, other->name);
         if (own_port(inventory, other) == port)
             inventory_file_complain(

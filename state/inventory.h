@@ -17,6 +17,9 @@ typedef struct {
     char *admin;   /* NULL: told by who owns the installation */
     char *unit;    /* NULL: timesten@NAME.service; otherwise a vendor unit that is in control */
     char *release; /* NULL: told by ttVersion */
+    /* That it is to run from, where it can be given another one; NULL: whichever it has. Two of one
+     * home with different ones are one instance before and after an upgrade in place. */
+    char *installation;
     guint16 server_port; /* ServerPort=: private port override; 0 none */
 } InstanceConfig;
 
@@ -77,6 +80,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Inventory, inventory_free)
 const InstanceConfig *inventory_instance(const Inventory *inventory, const char *name,
                                          GError **error);
 const ServerConfig *inventory_server(const Inventory *inventory, const char *name, GError **error);
+
+/* Whether two names stand for one instance, before and after its installation was changed. */
+gboolean inventory_is_same_instance(const InstanceConfig *a, const InstanceConfig *b);
 
 /* The server that has this public port, or NULL. */
 const ServerConfig *inventory_server_of_port(const Inventory *inventory, guint16 port);

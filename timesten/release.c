@@ -5,7 +5,7 @@
 #define ENVIRONMENT                                                                                \
     .kind = ERA_ENVIRONMENT, .options_file = "conf/timesten.conf", .odbc_ini = "conf/sys.odbc.ini"
 #define PORTS(daemon, server) .daemon_port = daemon, .server_port = server
-#define CLOSES                .can_close = TRUE, .force_stop_server = TRUE
+#define CLOSES                .can_close = TRUE, .can_modify = TRUE, .force_stop_server = TRUE
 #define HAS_M                 .version_m = TRUE
 #define NO_REP                .unreplicated = "-noRepUpgrade"
 #define RELAXED               .unreplicated = "-relaxedUpgrade"
@@ -101,6 +101,16 @@ const Era *release_era(const Release *release)
         if (compare_parts(release, eras[i].from, G_N_ELEMENTS(eras[i].from)) >= 0)
             return &eras[i];
     return &eras[0];
+}
+
+char *release_of_installation(const char *path)
+{
+    g_autofree char *last = g_path_get_basename(path);
+    Release release;
+
+    return g_str_has_prefix(last, "tt") && release_parse(last + 2, &release, NULL)
+               ? g_strdup(last + 2)
+               : NULL;
 }
 
 gboolean release_same_major(const Release *a, const Release *b)

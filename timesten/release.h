@@ -29,6 +29,7 @@ typedef struct {
     const char *options_file;   /* below the daemon home (path era) or TIMESTEN_HOME */
     const char *odbc_ini;       /* below the instance's home */
     gboolean can_close;         /* ttAdmin -close/-open exist */
+    gboolean can_modify;        /* an instance can be given another installation: ttInstanceModify */
     gboolean force_stop_server; /* ttDaemonAdmin -stopserver takes -force */
     gboolean version_m;         /* ttVersion -m exists */
     const char *unreplicated;   /* ttMigrate option for databases without replication, or NULL */
@@ -40,6 +41,10 @@ char *release_format(const Release *release); /* as written; g_free() */
 int release_compare(const Release *a, const Release *b);
 gboolean release_same_major(const Release *a, const Release *b);
 char *release_major(const Release *release); /* "7.0", "11.2.2", "22.1"; g_free() */
+
+/* The release of an installation that is named as its archive unpacks, such as
+ * /opt/TimesTen/tt22.1.1.27.0 (D); NULL where the name tells none. g_free(). */
+char *release_of_installation(const char *path);
 
 /* The row of a release. Releases older than the first row get the first, newer than the last the last. */
 const Era *release_era(const Release *release);

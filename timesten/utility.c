@@ -35,6 +35,10 @@ static const struct {
     [UTILITY_RAM_UNLOAD] = { "ttAdmin -ramUnload", 60 * MINUTE },
     [UTILITY_RAM_POLICY] = { "ttAdmin -ramPolicy", 60 * MINUTE }, /* "always" loads */
     [UTILITY_RAM_GRACE] = { "ttAdmin -ramGrace", MINUTE },
+    [UTILITY_SHM_DETACH] = { "ttAdmin -shmDetach", 60 * MINUTE }, /* with a checkpoint */
+    [UTILITY_SHM_ATTACH] = { "ttAdmin -shmAttach", 10 * MINUTE },
+    [UTILITY_SHM_FREE] = { "ttAdmin -shmFree", MINUTE },
+    [UTILITY_MODIFY] = { "ttInstanceModify -install", 5 * MINUTE },
     [UTILITY_CLOSE] = { "ttAdmin -close", MINUTE },
     [UTILITY_OPEN] = { "ttAdmin -open", MINUTE },
     [UTILITY_CACHE_STOP] = { "ttAdmin -cacheStop", 5 * MINUTE },
@@ -100,6 +104,11 @@ static const struct {
       NULL,
       NULL,
       { "ttAdmin", "-ramPolicy", "inUse", "-ramGrace", SECONDS, DSN } },
+    /* With a checkpoint, so that a segment which cannot be attached again may be freed (facts 4.2). */
+    { UTILITY_SHM_DETACH, "18.1", NULL, { "ttAdmin", "-shmDetach", "-ckpt", DSN } },
+    { UTILITY_SHM_ATTACH, "18.1", NULL, { "ttAdmin", "-shmAttach", DSN } },
+    { UTILITY_SHM_FREE, "18.1", NULL, { "ttAdmin", "-shmFree", DSN } },
+    { UTILITY_MODIFY, "18.1", NULL, { "ttInstanceModify", "-install", PATH } },
     { UTILITY_CLOSE, "18.1", NULL, { "ttAdmin", "-close", DSN } },
     { UTILITY_OPEN, "18.1", NULL, { "ttAdmin", "-open", DSN } },
     { UTILITY_CACHE_STOP, NULL, NULL, { "ttAdmin", "-cacheStop", DSN } },

@@ -24,6 +24,10 @@ typedef enum {
     UTILITY_RAM_UNLOAD,        /* ttAdmin -ramUnload */
     UTILITY_RAM_POLICY,        /* ttAdmin -ramPolicy; needs dsn, word */
     UTILITY_RAM_GRACE,         /* ttAdmin -ramPolicy inUse -ramGrace; needs dsn, seconds */
+    UTILITY_SHM_DETACH,        /* ttAdmin -shmDetach: RAM policy enduring, eras with can_modify only */
+    UTILITY_SHM_ATTACH,
+    UTILITY_SHM_FREE,
+    UTILITY_MODIFY,            /* ttInstanceModify -install; needs file, the installation */
     UTILITY_CLOSE,             /* ttAdmin -close, eras with can_close only */
     UTILITY_OPEN,
     UTILITY_CACHE_STOP,        /* ttAdmin -cacheStop */
@@ -71,6 +75,10 @@ char **utility_environment(UtilityId id, const char *home, const Release *releas
 
 const char *utility_name(UtilityId id);          /* "ttMigrate -c", for messages */
 guint64 utility_limit_usec(UtilityId id);        /* how long it may take; USEC_NEVER for export and import */
+
+/* Whether ttDaemonAdmin refused because the vendor's unit is in control of the instance: it tells to
+ * use systemctl (D; for the server's verbs, and the words: I). */
+gboolean utility_left_to_systemd(UtilityId id, const char *output);
 
 /* Judges exit status (0…255; 128+N for death by signal N) and output together. Where the verdict is not DONE
  * or ALREADY, *ret_reason (g_free()) has the utility's own error line, or says that it printed none. */

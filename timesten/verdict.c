@@ -152,6 +152,13 @@ static gboolean has_rows(const char *output)
     return rows[0] != NULL;
 }
 
+gboolean utility_left_to_systemd(UtilityId id, const char *output)
+{
+    g_autofree char *lower = g_ascii_strdown(output ? output : "", -1);
+
+    return id <= UTILITY_SERVER_STOP_FORCE && strstr(lower, "systemctl");
+}
+
 Verdict utility_judge(UtilityId id, const Release *release, int exit_status, const char *output,
                       char **ret_reason)
 {

@@ -18,6 +18,7 @@
 #include "units/deadline.h"
 #include "units/layout.h"
 #include "units/owner.h"
+#include "units/vendor.h"
 #include "units/writer.h"
 
 #include <fcntl.h>
@@ -358,40 +359,16 @@ static void append_preparation(const Generator *generator, const InstanceConfig 
     words_append(text, "ExecStartPre", "", words);
 }
 
-/* So that its TimesTen Server takes the socket of the server that it backs. For all instances:
- * which of them backs a server changes while their main daemons run, and the keeper knows. */
-static void append_preload(const Generator *generator, const InstanceConfig *instance,
-                           GString *text)
+/* Vendor units are in control of themselves. */
+static void write_vendor(const Generator *generator, const InstanceConfig *instance,
+                         const Layout *layout)
 {
-    g_autoptr(GString) keepers = g_string_new(NULL);
+    g_autoptr(GString) service = g_string_new(NULL);
+    g_autoptr(GError) error = NULL;
 
-    for (guint i = 0; i < generator->inventory->servers->len; i++) {
-        const ServerConfig *server = g_ptr_array_index(generator->inventory->servers, i);
-        g_autofree char *control = path_keeper(server->name, "control");
-
-        if (server->mode == MODE_INHERIT)
-            g_string_append_printf(keepers, "%s%u=%s", keepers->len ? "," : "", server->port,
-                                   control);
-    }
-    if (keepers->len > 0)
-        g_string_append_printf(text,
-                               "Environment=LD_PRELOAD=" SHIM "\n"
-                               "Environment=TIMESTEN_PORT_KEEPERS=%s\n"
-                               "Environment=TIMESTEN_PORT_NAME=%s\n",
-                               keepers->str, instance->name);
-}
-
-/* Without the socket unit there would be no keeper to ask. */
-static void append_sockets(const Generator *generator, const InstanceConfig *instance,
-                           GString *text)
-{
-    for (guint i = 0; i < generator->inventory->servers->len; i++) {
-        const ServerConfig *server = g_ptr_array_index(generator->inventory->servers, i);
-        g_autofree char *unit = unit_server_socket(server->name);
-
-        if (server->mode == MODE_INHERIT && g_str_equal(server->instance, instance->name))
-            g_string_append_printf(text, "Wants=%s\nAfter=%s\n", unit, unit);
-    }
+    append_preparation(generator, instance, layout, service);
+    vendor_write(generator->writer, generator->inventory, instance, layout, service->str, &error);
+    report_error(generator, &error);
 }
 
 static void write_instance(const Generator *generator, const InstanceConfig *instance)
@@ -403,18 +380,19 @@ static void write_instance(const Generator *generator, const InstanceConfig *ins
     g_auto(GStrv) environment = NULL;
     const Release *release;
 
-    /* Vendor units are in control of themselves. */
+    if (layout && instance->unit)
+        write_vendor(generator, instance, layout);
     if (!layout || instance->unit)
         return;
     release = &layout->release;
     environment = utility_environment(UTILITY_DAEMON_START, instance->home, release);
     words_append(text, "[Unit]\nRequiresMountsFor", "",
                  (char *[]){ instance->home, layout->daemon_home, NULL });
-    append_sockets(generator, instance, text);
+    vendor_append_sockets(generator->inventory, instance, text);
     g_string_append_printf(text, "\n[Service]\nUser=%s\n", layout->user);
     for (guint i = 0; environment[i]; i++)
         words_append(text, "Environment", "", (char *[]){ environment[i], NULL });
-    append_preload(generator, instance, text);
+    vendor_append_preload(generator->inventory, instance, SHIM, text);
     g_string_append_printf(text, "PIDFile=%s/timestend.pid\n", layout->daemon_home);
     append_preparation(generator, instance, layout, text);
     g_string_append(text, "ExecStart=\n");

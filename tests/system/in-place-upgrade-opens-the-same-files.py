@@ -1,7 +1,7 @@
 """Clients write while their server goes from 6.0.8 to 6.0.11 in place, and back: no row is lost, and what fails is undone."""
 
 from harness import check, equal, refused, run, say
-from inplace import NEW, InPlaceWorld
+from inplace import NEW, InPlaceWorld, must_end_in_place, policy
 
 MANUAL = ("manual", "True")
 
@@ -9,7 +9,7 @@ MANUAL = ("manual", "True")
 def must_be_as_before(world, before):
     world.must_serve("tt60")
     equal(world.content("tt60", "orders"), before, "rows that were there before")
-    equal(world.policy("tt60"), MANUAL, "RAM policy in the old release")
+    equal(policy(world, "tt60"), MANUAL, "RAM policy in the old release")
     equal(world.unit(f"timesten@{NEW}.service"), "inactive", "the new main daemon")
 
 
@@ -52,15 +52,9 @@ def there_and_back(world, before):
     plan = world.run("ttctl", "plan", "main", NEW).out
     check("in-place" in plan and "because its checks allow it" in plan, f"auto does not choose in place: {plan}")
     number = world.upgrade(target=NEW)
-    job = world.must_end(number, "done")
-    world.settle()
-    equal(job["Method"], "in-place", "the method")
-    report = world.end_clients(NEW)
-    begin, end = world.held_span(number)
-    say(f"  held for {end - begin:.2f} s: " + ", ".join(f"{k} {v:.2f}" for k, v in world.step_seconds(number).items()))
-    world.must_serve(NEW)
+    report = must_end_in_place(world, number, NEW)
     equal(world.content(NEW, "orders"), before, "rows that were there before")
-    equal(world.policy(NEW), MANUAL, "RAM policy in the new release")
+    equal(policy(world, NEW), MANUAL, "RAM policy in the new release")
     equal(world.unit("timesten@tt60.service"), "inactive", "the old main daemon")
     refused(lambda: world.bus.server("main", "Clean", "a{sv}", 1, "databases", "as", 1, "orders"), "ChecksFailed",
             "has the files of database orders")

@@ -107,8 +107,8 @@ class World(Container):
         if enable and not self.pid:
             roots.in_root(self.root, "systemctl", "enable", f"timesten-server@{name}.socket")
 
-    def create_databases(self, instance="tt60"):
-        self.systemctl("start", f"timesten@{instance}.service")
+    def create_databases(self, instance="tt60", unit=None):
+        self.systemctl("start", unit or f"timesten@{instance}.service")
         for database in self.databases:
             statements = ["create table items (id integer not null primary key, name varchar(64), amount integer);",
                           "insert into items values (1, 'item 1', 31);"]

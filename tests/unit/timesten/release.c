@@ -109,6 +109,16 @@ static void every_release_has_its_era(void)
     }
 }
 
+static void installations_tell_their_release(void)
+{
+    g_autofree char *found = release_of_installation("/opt/TimesTen/tt22.1.1.27.0");
+
+    g_assert_cmpstr(found, ==, "22.1.1.27.0");
+    g_assert_null(release_of_installation("/opt/TimesTen/tt"));
+    g_assert_null(release_of_installation("/opt/TimesTen/new"));
+    g_assert_null(release_of_installation("/opt/22.1.1.27.0"));
+}
+
 static void order_is_numeric(void)
 {
     Release old = of("7.0.9"), new = of("7.0.10"), same = of("7.0.9.0.0");
@@ -126,6 +136,7 @@ int main(int argc, char **argv)
     g_test_add_func("/release/bad-text-is-refused", bad_text_is_refused);
     g_test_add_func("/release/major-release-follows-the-era", major_release_follows_the_era);
     g_test_add_func("/release/every-release-has-its-era", every_release_has_its_era);
+    g_test_add_func("/release/installations-tell-their-release", installations_tell_their_release);
     g_test_add_func("/release/order-is-numeric", order_is_numeric);
     return g_test_run();
 }

@@ -53,6 +53,9 @@ static const struct {
     { UTILITY_QUERY, "7.0.6", &plain, "/i/bin/ttAdmin|-query|orders" },
     { UTILITY_RAM_POLICY, "7.0.6", &plain, "/i/bin/ttAdmin|-ramPolicy|pause|orders" },
     { UTILITY_RAM_GRACE, "6.0.8", &plain, "/i/bin/ttAdmin|-ramPolicy|inUse|-ramGrace|30|orders" },
+    { UTILITY_MODIFY, "22.1", &plain, "/i/bin/ttenv|ttInstanceModify|-install|/w/orders.ttm" },
+    { UTILITY_SHM_DETACH, "22.1", &plain, "/i/bin/ttenv|ttAdmin|-shmDetach|-ckpt|orders" },
+    { UTILITY_SHM_ATTACH, "11.2.2", &plain, NULL },
     { UTILITY_CLOSE, "7.0.6", &plain, NULL },
     { UTILITY_CLOSE, "18.1", &plain, "/i/bin/ttenv|ttAdmin|-close|orders" },
     { UTILITY_OPEN, "11.2.2", &plain, NULL },
@@ -103,7 +106,8 @@ static void tables_agree_with_each_other(void)
             g_autoptr(GError) error = NULL;
             g_auto(GStrv) words = utility_argv(id, "/i", &release, &plain, &error);
             g_autofree char *line = words ? g_strjoinv(" ", words) : NULL;
-            gboolean has = era->can_close || (id != UTILITY_CLOSE && id != UTILITY_OPEN);
+            gboolean has = (era->can_close || (id != UTILITY_CLOSE && id != UTILITY_OPEN)) &&
+                           (era->can_modify || id < UTILITY_SHM_DETACH || id > UTILITY_MODIFY);
             const char *program = era->kind == ERA_PATH ? "/i/bin/tt" : "/i/bin/ttenv";
             g_autofree char *first = g_strndup(utility_name(id), strcspn(utility_name(id), " "));
 
@@ -122,6 +126,17 @@ static void tables_agree_with_each_other(void)
         }
     g_assert_cmpuint(utility_limit_usec(UTILITY_EXPORT), ==, USEC_NEVER);
     g_assert_cmpuint(utility_limit_usec(UTILITY_IMPORT), ==, USEC_NEVER);
+}
+
+/* Facts 2.5: the words are not known, systemctl is named. */
+static void a_refusal_for_the_vendors_unit_is_recognised(void)
+{
+    static const char refusal[] = "ttDaemonAdmin: managed by systemd. Use Systemctl stop tt_tt221";
+
+    g_assert_true(utility_left_to_systemd(UTILITY_SERVER_STOP, refusal));
+    g_assert_true(utility_left_to_systemd(UTILITY_DAEMON_START, refusal));
+    g_assert_false(utility_left_to_systemd(UTILITY_SERVER_STOP, "TimesTen Server stopped."));
+    g_assert_false(utility_left_to_systemd(UTILITY_SQL, refusal));
 }
 
 static void names_cannot_bend_a_connection_string(void)
@@ -304,6 +319,8 @@ int main(int argc, char **argv)
         g_test_add_data_func(name, GUINT_TO_POINTER(i), command_line_is_that_of_the_era);
     }
     g_test_add_func("/utility/tables-agree-with-each-other", tables_agree_with_each_other);
+    g_test_add_func("/utility/a-refusal-for-the-vendors-unit-is-recognised",
+                    a_refusal_for_the_vendors_unit_is_recognised);
     g_test_add_func("/utility/names-cannot-bend-a-connection-string",
                     names_cannot_bend_a_connection_string);
     g_test_add_func("/utility/client-needs-a-port", client_needs_a_port);
