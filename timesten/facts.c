@@ -135,15 +135,30 @@ static void format_section(GString *text, const char *section, gconstpointer bas
     }
 }
 
-char *facts_format(const InstanceFacts *facts)
+static char *format_instance(const InstanceFacts *facts)
 {
     GString *text = g_string_new(NULL);
 
     format_section(text, "Instance", facts, instance_fields, G_N_ELEMENTS(instance_fields));
+    return g_string_free(text, FALSE);
+}
+
+char *facts_format_databases(const InstanceFacts *facts)
+{
+    GString *text = g_string_new(NULL);
+
     for (guint i = 0; i < facts->databases->len; i++)
         format_section(text, "Database", facts->databases->pdata[i], database_fields,
                        G_N_ELEMENTS(database_fields));
     return g_string_free(text, FALSE);
+}
+
+char *facts_format(const InstanceFacts *facts)
+{
+    g_autofree char *instance = format_instance(facts);
+    g_autofree char *databases = facts_format_databases(facts);
+
+    return g_strconcat(instance, databases, NULL);
 }
 
 static gboolean parse_number(const char *value, guint64 max, guint64 *ret)
@@ -266,6 +281,16 @@ InstanceFacts *facts_parse(const char *text, GError **error)
         return NULL;
     }
     return g_steal_pointer(&facts);
+}
+
+InstanceFacts *facts_with_databases(const InstanceFacts *facts, const char *text, GError **error)
+{
+    g_autofree char *instance = format_instance(facts);
+    /* What is no section of its own must not go on with that of the instance. */
+    g_autofree char *whole =
+        g_strconcat(instance, text[0] == '\0' || text[0] == '[' ? "" : "[]\n", text, NULL);
+
+    return facts_parse(whole, error);
 }
 
 const DatabaseFacts *facts_find_database(const InstanceFacts *facts, const char *dsn)

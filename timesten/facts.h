@@ -43,11 +43,17 @@ typedef struct {
  * administrator. RELEASE_OVERRIDE may be NULL. Errors name the file or the utility and the remedy. */
 InstanceFacts *facts_probe(const char *home, const char *release_override, GError **error);
 
+/* The databases of FACTS as they are now, by its odbc_path, and nothing else; runs no utility. */
+gboolean facts_probe_databases(InstanceFacts *facts, GError **error);
+
 /* Empty facts, to be filled. */
 InstanceFacts *facts_new(void);
 
 char *facts_format(const InstanceFacts *facts);                  /* key-file text; g_free() */
+char *facts_format_databases(const InstanceFacts *facts);        /* the part that tells of databases */
 InstanceFacts *facts_parse(const char *text, GError **error);    /* and back */
+/* FACTS with the databases of TEXT, which is of facts_format_databases(), in place of its own. */
+InstanceFacts *facts_with_databases(const InstanceFacts *facts, const char *text, GError **error);
 void facts_free(InstanceFacts *facts);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(InstanceFacts, facts_free)
 

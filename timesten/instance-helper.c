@@ -29,6 +29,7 @@ typedef struct {
     char *dsn;        /* to add or to remove */
     char *like;       /* whose attributes it gets */
     char *data_store; /* and where it lies; its directory is made, and removed when empty */
+    char *odbc;       /* the file with the DSNs, as an earlier probe told */
     guint16 port;
     gboolean compat;
 } Options;
@@ -266,13 +267,29 @@ static gboolean run_probe(const char *home, const Options *options, GError **err
     return text != NULL;
 }
 
+/* What of a probe may change within a job, without asking ttVersion once more. */
+static gboolean run_databases(const char *home, const Options *options, GError **error)
+{
+    g_autoptr(InstanceFacts) facts = facts_new();
+    g_autofree char *text = NULL;
+
+    facts->home = g_strdup(home);
+    facts->odbc_path = g_strdup(options->odbc);
+    if (!facts_probe_databases(facts, error))
+        return FALSE;
+    text = facts_format_databases(facts);
+    fputs(text, stdout);
+    return TRUE;
+}
+
 static const struct {
     const char *name;
     gboolean (*run)(const char *home, const Options *options, GError **error);
     gboolean edits; /* the option file */
-    gboolean needs_dsn, needs_copy;
+    gboolean needs_dsn, needs_copy, needs_odbc;
 } verbs[] = {
     { "probe", run_probe },
+    { "databases", run_databases, .needs_odbc = TRUE },
     { "set", run_set, .edits = TRUE },
     { "add-dsn", run_add_dsn, .needs_dsn = TRUE, .needs_copy = TRUE },
     { "remove-dsn", run_remove_dsn, .needs_dsn = TRUE },
@@ -292,8 +309,9 @@ static gboolean is_path(const char *text)
 static int usage(const char *problem)
 {
     fprintf(stderr,
-            "error: %s. Usage: instance-helper probe HOME [--release=R] | instance-helper set HOME "
-            "[--release=R] [--server-port=N|0] [--backwards-compat=yes|no] [--if-port=A,B,...] | "
+            "error: %s. Usage: instance-helper probe HOME [--release=R] | instance-helper "
+            "databases HOME --odbc=FILE | instance-helper set HOME [--release=R] "
+            "[--server-port=N|0] [--backwards-compat=yes|no] [--if-port=A,B,...] | "
             "instance-helper add-dsn HOME --dsn=NEW --like=DSN --data-store=PATH | instance-helper "
             "remove-dsn HOME --dsn=NEW\n",
             problem);
@@ -309,6 +327,7 @@ static void options_clear(Options *options)
     g_free(options->dsn);
     g_free(options->like);
     g_free(options->data_store);
+    g_free(options->odbc);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, options_clear)
 
@@ -323,6 +342,7 @@ int main(int argc, char **argv)
         { "dsn", 0, 0, G_OPTION_ARG_STRING, &options.dsn, NULL, NULL },
         { "like", 0, 0, G_OPTION_ARG_STRING, &options.like, NULL, NULL },
         { "data-store", 0, 0, G_OPTION_ARG_STRING, &options.data_store, NULL, NULL },
+        { "odbc", 0, 0, G_OPTION_ARG_STRING, &options.odbc, NULL, NULL },
         { NULL },
     };
     g_autoptr(GOptionContext) context = g_option_context_new(NULL);
@@ -338,12 +358,14 @@ int main(int argc, char **argv)
             continue;
         if ((!verbs[i].edits &&
              (options.server_port || options.backwards_compat || options.if_port)) ||
-            (!verbs[i].needs_dsn && options.dsn) ||
+            (!verbs[i].needs_dsn && options.dsn) || (!verbs[i].needs_odbc && options.odbc) ||
             (!verbs[i].needs_copy && (options.like || options.data_store)))
             return usage("this verb takes no such option");
         if ((verbs[i].needs_dsn && !is_name(options.dsn)) ||
             (verbs[i].needs_copy && (!is_name(options.like) || !is_path(options.data_store))))
             return usage("name the DSN, the one that it is like, and an absolute path");
+        if (verbs[i].needs_odbc && !is_path(options.odbc))
+            return usage("name the file with the DSNs by its absolute path");
         if (verbs[i].run(argv[2], &options, &error) && fflush(stdout) == 0)
             return 0;
         fprintf(stderr, "error: %s\n", error ? error->message : g_strerror(errno));

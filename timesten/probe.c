@@ -310,21 +310,18 @@ static DatabaseFacts *look_at_database(const Dsn *dsn)
     return facts;
 }
 
-InstanceFacts *facts_probe(const char *home, const char *release_override, GError **error)
+gboolean facts_probe_databases(InstanceFacts *facts, GError **error)
 {
-    g_autoptr(InstanceFacts) facts = probe_files(home, release_override, error);
-    g_autoptr(GPtrArray) dsns = NULL;
-    g_autofree char *text = NULL;
     gboolean missing;
+    g_autofree char *text = file_read(facts->odbc_path, FILE_LIMIT, &missing, error);
+    g_autoptr(GPtrArray) dsns = NULL;
 
-    if (!facts)
-        return NULL;
-    text = file_read(facts->odbc_path, FILE_LIMIT, &missing, error);
     if (!text && !missing) {
-        g_prefix_error(error, "The DSNs of the instance in %s: ", home);
-        return NULL;
+        g_prefix_error(error, "The DSNs of the instance in %s: ", facts->home);
+        return FALSE;
     }
     dsns = odbc_parse(text ? text : "");
+    g_ptr_array_set_size(facts->databases, 0);
     for (guint i = 0; i < dsns->len && facts->databases->len < DATABASES; i++) {
         const Dsn *dsn = dsns->pdata[i];
 
@@ -332,5 +329,12 @@ InstanceFacts *facts_probe(const char *home, const char *release_override, GErro
         if (dsn->data_store && !facts_find_database(facts, dsn->name))
             g_ptr_array_add(facts->databases, look_at_database(dsn));
     }
-    return g_steal_pointer(&facts);
+    return TRUE;
+}
+
+InstanceFacts *facts_probe(const char *home, const char *release_override, GError **error)
+{
+    g_autoptr(InstanceFacts) facts = probe_files(home, release_override, error);
+
+    return facts && facts_probe_databases(facts, error) ? g_steal_pointer(&facts) : NULL;
 }

@@ -2,6 +2,7 @@
 #include "timesten/facts.h"
 #include "install.h"
 
+#include <glib/gstdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -46,6 +47,38 @@ static void probe_prints_facts(void)
     facts = facts_parse(output, NULL);
     g_assert_nonnull(facts);
     g_assert_cmpuint(facts->server_port, ==, 17002);
+    uninstall(home);
+}
+
+/* What was created or removed since a probe is found without another one. */
+static void databases_are_looked_at_alone(void)
+{
+    g_autofree char *home = install_7_0(), *output = NULL, *more = NULL, *complaint = NULL;
+    g_autofree char *info = g_build_filename(home, "info", NULL);
+    g_autofree char *odbc = g_build_filename(info, "sys.odbc.ini", NULL);
+    g_autofree char *option = g_strconcat("--odbc=", odbc, NULL), *dsn = NULL;
+    g_autofree char *checkpoint = g_build_filename(info, "new.ds0", NULL);
+    g_autofree char *version = g_build_filename(home, "bin/ttVersion", NULL);
+    g_autoptr(InstanceFacts) before = facts_probe(home, NULL, NULL), after = NULL, wrong = NULL;
+    g_autoptr(GError) error = NULL;
+
+    g_assert_nonnull(before);
+    g_assert_null(facts_find_database(before, "new"));
+    dsn = g_strdup_printf("[new]\nDriver=x\nDataStore=%s/new\n", info);
+    g_assert_true(g_file_set_contents(odbc, dsn, -1, NULL));
+    g_assert_true(g_file_set_contents(checkpoint, "x", 1, NULL));
+    g_assert_cmpint(g_unlink(version), ==, 0); /* nobody asks it */
+    g_assert_cmpint(helper(&output, &complaint, "databases", home, option, NULL), ==, 0);
+    after = facts_with_databases(before, output, &error);
+    g_assert_no_error(error);
+    g_assert_cmpstr(after->daemon_home, ==, before->daemon_home);
+    g_assert_cmpuint(after->databases->len, ==, 1);
+    g_assert_true(facts_find_database(after, "new")->exists);
+    /* Nothing but databases is taken from it. */
+    more = g_strconcat("Admin=root\n", output, NULL);
+    wrong = facts_with_databases(before, more, &error);
+    g_assert_null(wrong);
+    g_assert_nonnull(error);
     uninstall(home);
 }
 
@@ -223,6 +256,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/helper/probe-prints-facts", probe_prints_facts);
+    g_test_add_func("/helper/databases-are-looked-at-alone", databases_are_looked_at_alone);
     g_test_add_func("/helper/set-changes-its-lines-and-says-so", set_changes_its_lines_and_says_so);
     g_test_add_func("/helper/port-is-changed-only-from-a-listed-one",
                     port_is_changed_only_from_a_listed_one);
