@@ -1,4 +1,5 @@
 #include "job/job.h"
+#include "job/hand.h"
 #include "job/inhibitor.h"
 #include "job/runner.h"
 #include "common/error.h"
@@ -18,6 +19,8 @@
 
 #define SETTLE_USEC        (2 * USEC_PER_SEC)
 #define ONLINE_OUTAGE_USEC (60 * USEC_PER_SEC)
+#define FIRST_PAUSE_USEC   (5 * USEC_PER_MSEC)
+#define LAST_PAUSE_USEC    (200 * USEC_PER_MSEC)
 /* PID 1 re-executed, or the bus restarted: it is back within a second, on a busy host within some.
  */
 #define RECONNECTS     100
@@ -46,6 +49,10 @@ void job_free(Job *job)
     g_clear_pointer(&job->inventory, inventory_free);
     g_clear_pointer(&job->request, request_free);
     inhibitor_free(job->inhibitor);
+    if (job->bus) {
+        hand_close(job, &job->from);
+        hand_close(job, &job->to);
+    }
     sd_bus_flush_close_unref(job->bus);
     sd_event_unref(job->event);
     g_free(job->options.peer_host);
@@ -235,6 +242,16 @@ void job_accept(Job *job)
 /* --- facts --------------------------------------------------------------------------------------
  */
 
+static gboolean admin_exists(const Side *side, GError **error)
+{
+    return getpwnam(side->admin) ||
+           tu_error_set(error, TU_ERROR_NOT_POSSIBLE,
+                        "Instance %s cannot be read: its administrator's user does not exist on "
+                        "this host: %s. Create the user, or set Admin= in the instance's file, "
+                        "then start again",
+                        side->config->name, side->admin);
+}
+
 gboolean job_probe_side(Job *job, Side *side, GError **error)
 {
     g_autofree char *release =
@@ -244,14 +261,8 @@ gboolean job_probe_side(Job *job, Side *side, GError **error)
     g_autofree char *text = NULL;
     InstanceFacts *facts;
 
-    if (!getpwnam(side->admin)) {
-        g_set_error(error, TU_ERROR, TU_ERROR_NOT_POSSIBLE,
-                    "Instance %s cannot be read: its administrator's user does not exist on this "
-                    "host: %s. Create the user, or set Admin= in the instance's file, then start "
-                    "again",
-                    side->config->name, side->admin);
+    if (!admin_exists(side, error))
         return FALSE;
-    }
     text = run_program(job, side, what, argv, error);
     facts = text ? facts_parse(text, error) : NULL;
     if (!facts) /* what was known before is still the best that there is for the way back */
@@ -259,6 +270,23 @@ gboolean job_probe_side(Job *job, Side *side, GError **error)
     facts_free(side->facts);
     side->facts = facts;
     job_set_port(job, side);
+    return TRUE;
+}
+
+gboolean job_probe_databases(Job *job, Side *side, GError **error)
+{
+    g_autofree char *odbc = g_strconcat("--odbc=", side->facts->odbc_path, NULL);
+    char *argv[] = { LIBEXECDIR "/instance-helper", "databases", side->config->home, odbc, NULL };
+    g_autofree char *what =
+        g_strdup_printf("looking at the databases of instance %s", side->config->name);
+    g_autofree char *text =
+        admin_exists(side, error) ? run_program(job, side, what, argv, error) : NULL;
+    InstanceFacts *facts = text ? facts_with_databases(side->facts, text, error) : NULL;
+
+    if (!facts)
+        return FALSE;
+    facts_free(side->facts);
+    side->facts = facts;
     return TRUE;
 }
 
@@ -410,15 +438,29 @@ static int on_slept(sd_event_source *source, guint64 usec, void *data)
     return 0;
 }
 
-gboolean job_sleep(Job *job, guint64 usec, GError **error)
+gboolean job_doze(Job *job, gboolean *woken, guint64 usec, GError **error)
 {
     sd_event_source *timer = NULL;
-    gboolean over = FALSE, ok;
+    gboolean ok;
 
-    sd_event_add_time_relative(job->event, &timer, CLOCK_MONOTONIC, usec, 0, on_slept, &over);
-    ok = job_wait(job, &over, error);
+    /* An accuracy of 1 µs: the default would let the kernel be a quarter of a second late. */
+    sd_event_add_time_relative(job->event, &timer, CLOCK_MONOTONIC, usec, 1, on_slept, woken);
+    ok = job_wait(job, woken, error);
     sd_event_source_disable_unref(timer);
     return ok;
+}
+
+gboolean job_sleep(Job *job, guint64 usec, GError **error)
+{
+    gboolean over = FALSE;
+
+    return job_doze(job, &over, usec, error);
+}
+
+gboolean job_pause(Job *job, guint64 *pause, GError **error)
+{
+    *pause = CLAMP(2 * *pause, FIRST_PAUSE_USEC, LAST_PAUSE_USEC);
+    return job_sleep(job, *pause, error);
 }
 
 /* --- the record ---------------------------------------------------------------------------------

@@ -63,6 +63,7 @@ typedef struct {
     char *trouble;          /* what the step at work waits for or saw go wrong last; NULL nothing */
 
     struct Inhibitor *inhibitor; /* of a shutdown; NULL: none was wanted yet */
+    struct Hand *hands[2];       /* of both sides (hand.h); NULL: none yet */
     struct Meter *meter; /* progress; NULL for a check or a plan */
     sd_event_source *cancel_watch;
     sd_event_source *term_watch;
@@ -91,11 +92,18 @@ gboolean job_init_side(const Job *job, Side *side, const char *name, GError **er
 /* Asks both installations about themselves, each as its administrator. */
 gboolean job_survey(Job *job, GError **error);
 gboolean job_probe_side(Job *job, Side *side, GError **error);
+/* Of a side that was asked before, its databases only: which are there, and where. */
+gboolean job_probe_databases(Job *job, Side *side, GError **error);
 
 /* Runs the loop until *DONE. FALSE early with CANCELLED or DEADLINE_PASSED where the job may be
  * interrupted, and with FAILED when the worker was told to stop. */
 gboolean job_wait(Job *job, const gboolean *done, GError **error);
 gboolean job_sleep(Job *job, guint64 usec, GError **error);
+/* Until *WOKEN, USEC at most; WOKEN is TRUE after it. */
+gboolean job_doze(Job *job, gboolean *woken, guint64 usec, GError **error);
+/* Between two looks at something that is on its way: 5 ms at first, in *PAUSE from 0, then longer
+ * each time, up to 200 ms. */
+gboolean job_pause(Job *job, guint64 *pause, GError **error);
 
 /* µs for which connects may still be made to wait, 0 where they are refused already. Counts from the
  * first begin of the outage, so a worker that begins again does not lengthen it. */

@@ -1,4 +1,6 @@
 #include "job/runner.h"
+#include "job/hand.h"
+#include "job/journal.h"
 #include "common/error.h"
 #include "common/file.h"
 #include "common/names.h"
@@ -9,6 +11,8 @@
 
 #define PROGRAM_LIMIT_USEC (60 * USEC_PER_SEC)
 #define OUTPUT_LIMIT       (64 * 1024 * 1024)
+#define FORGET_USEC        (30 * USEC_PER_SEC)
+#define POLL_USEC          (250 * USEC_PER_MSEC)
 
 void utility_result_free(UtilityResult *result)
 {
@@ -107,6 +111,16 @@ static char *short_name(const char *what)
     return g_strdup_printf("%s.%u", what, ++counter);
 }
 
+/* For tests/bench/window, and for whoever wants to know what took so long (journalctl -p debug). */
+static void tell_run(const Job *job, const Side *side, const char *what,
+                     const TransientOutcome *outcome)
+{
+    journal_line(job, &(JournalFields){ LOG_DEBUG, NULL, NULL, NULL },
+                 "%s of instance %s ran for %" G_GUINT64_FORMAT " us from %" G_GUINT64_FORMAT
+                 " us on",
+                 what, side->config->name, outcome->usec, outcome->began_usec);
+}
+
 static TransientOutcome *run_short_as(Job *job, const Side *side, const char *user,
                                       const guint64 *capabilities, const char *tag, char **argv,
                                       char **environment, guint64 limit_usec, GError **error)
@@ -138,16 +152,23 @@ static TransientOutcome *run_short_as(Job *job, const Side *side, const char *us
 static TransientOutcome *run_short(Job *job, const Side *side, const char *tag, char **argv,
                                    char **environment, guint64 limit_usec, GError **error)
 {
-    return run_short_as(job, side, side->admin, NULL, tag, argv, environment, limit_usec, error);
+    TransientOutcome *outcome;
+
+    if (!hand_run(job, side, argv, environment, limit_usec, &outcome, error))
+        return NULL;
+    if (!outcome)
+        outcome =
+            run_short_as(job, side, side->admin, NULL, tag, argv, environment, limit_usec, error);
+    if (outcome)
+        tell_run(job, side, tag, outcome);
+    return outcome;
 }
 
-static char *run_program_as(Job *job, const Side *side, const char *user,
-                            const guint64 *capabilities, const char *what, char **argv,
-                            GError **error)
+/* What a program printed that ended well. OUTCOME is taken over; NULL passes. */
+static char *take_output(TransientOutcome *ended, const char *what, const char *user,
+                         GError **error)
 {
-    g_autofree char *tag = g_path_get_basename(argv[0]);
-    g_autoptr(TransientOutcome) outcome = run_short_as(job, side, user, capabilities, tag, argv,
-                                                       NULL, PROGRAM_LIMIT_USEC, error);
+    g_autoptr(TransientOutcome) outcome = ended;
     g_autofree char *said = NULL;
 
     if (!outcome)
@@ -164,7 +185,10 @@ static char *run_program_as(Job *job, const Side *side, const char *user,
 
 char *run_program(Job *job, const Side *side, const char *what, char **argv, GError **error)
 {
-    return run_program_as(job, side, side->admin, NULL, what, argv, error);
+    g_autofree char *tag = g_path_get_basename(argv[0]);
+
+    return take_output(run_short(job, side, tag, argv, NULL, PROGRAM_LIMIT_USEC, error), what,
+                       side->admin, error);
 }
 
 /* pidfd_getfd(2) wants it where the process is of another user, and where a security module says
@@ -173,7 +197,9 @@ char *run_adopter(Job *job, const Side *of, char **argv, GError **error)
 {
     static const guint64 right = G_GUINT64_CONSTANT(1) << CAP_SYS_PTRACE;
 
-    return run_program_as(job, of, "root", &right, "looking at the server's port", argv, error);
+    return take_output(run_short_as(job, of, "root", &right, "port-adopter", argv, NULL,
+                                    PROGRAM_LIMIT_USEC, error),
+                       "looking at the server's port", "root", error);
 }
 
 static gboolean run_helper_list(Job *job, const Side *side, const char *verb, va_list args,
@@ -310,6 +336,9 @@ static void on_parallel(const TransientOutcome *outcome, const GError *error, gp
 {
     ParallelRun *run = data;
 
+    *run->woken = TRUE;
+    if (outcome && outcome->exit_status >= 0)
+        tell_run(run->job, run->side, run->step, outcome);
     if (outcome && outcome->exit_status >= 0)
         run->result = judge(run->side, run->id, &run->arguments, outcome, run->output_path);
     else if (outcome)
@@ -364,13 +393,21 @@ static gboolean keep_busy(Job *job, ParallelRun *runs, guint count, guint *ret_l
         left += runs[i].result == NULL;
         busy += runs[i].call && !runs[i].result;
     }
+    *ret_left = left;
     for (guint i = 0; i < count && busy < job->options.parallel; i++)
         if (!runs[i].call && !runs[i].result) {
-            if (!start_parallel(job, &runs[i], error))
+            g_autoptr(GError) problem = NULL;
+
+            if (!start_parallel(job, &runs[i], &problem)) {
+                /* Lost since something was asked last: look_at_failures() gets another one. */
+                *runs[i].woken = TRUE;
+                if (sd_bus_is_open(job->bus) <= 0)
+                    return TRUE;
+                g_propagate_error(error, g_steal_pointer(&problem));
                 return FALSE;
+            }
             busy++;
         }
-    *ret_left = left;
     return TRUE;
 }
 
@@ -434,12 +471,19 @@ static void name_the_running(const ParallelRun *runs, guint count, GError **erro
 gboolean run_parallel(Job *job, ParallelRun *runs, guint count, ParallelPoll poll, GError **error)
 {
     guint left = count, tries = 0;
+    gboolean woken = FALSE;
 
+    for (guint i = 0; i < count; i++) {
+        runs[i].job = job;
+        runs[i].woken = &woken;
+    }
     while (keep_busy(job, runs, count, &left, error) && left > 0) {
-        if (!job_sleep(job, 100 * USEC_PER_MSEC, error)) {
+        /* By an end, or for the poll. */
+        if (!job_doze(job, &woken, POLL_USEC, error)) {
             name_the_running(runs, count, error);
             return FALSE;
         }
+        woken = FALSE;
         if (poll)
             poll(job, runs, count);
         if (!look_at_failures(job, runs, count, &tries, error))
@@ -448,11 +492,11 @@ gboolean run_parallel(Job *job, ParallelRun *runs, guint count, ParallelPoll pol
     return left == 0;
 }
 
-gboolean run_forget(Job *job, const char *step, const char *dsn, GError **error)
+gboolean run_forget_unit(Job *job, const char *unit, GError **error)
 {
-    g_autofree char *unit = job_unit_name(job, step, dsn);
+    guint64 end = g_get_monotonic_time() + FORGET_USEC, pause = 0;
 
-    for (guint tries = 0; tries < 300; tries++) {
+    do {
         g_autofree char *state = run_unit_state(job, unit, error);
 
         if (!state)
@@ -460,12 +504,19 @@ gboolean run_forget(Job *job, const char *step, const char *dsn, GError **error)
         if (g_str_equal(state, "inactive"))
             return TRUE;
         transient_forget(job->bus, unit);
-        if (!job_sleep(job, 100 * USEC_PER_MSEC, error))
+        if (!job_pause(job, &pause, error))
             return FALSE;
-    }
+    } while ((guint64)g_get_monotonic_time() < end);
     g_set_error(error, TU_ERROR, TU_ERROR_FAILED,
                 "%s does not end. Look at it with systemctl status %s", unit, unit);
     return FALSE;
+}
+
+gboolean run_forget(Job *job, const char *step, const char *dsn, GError **error)
+{
+    g_autofree char *unit = job_unit_name(job, step, dsn);
+
+    return run_forget_unit(job, unit, error);
 }
 
 gboolean run_is_known(Job *job, const char *step, gboolean *ret_known, GError **error)

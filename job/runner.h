@@ -43,6 +43,8 @@ typedef struct {
     UtilityResult *result;
     GError *error; /* it could not be run */
     UnitCall *call;
+    const Job *job;
+    gboolean *woken; /* set at its end */
 } ParallelRun;
 void parallel_run_clear(ParallelRun *run);
 
@@ -55,6 +57,9 @@ char *run_output_path(const Job *job, const char *step, const char *dsn);
 
 /* Kills and removes what run_parallel() may have left for a step, and waits until it is gone. */
 gboolean run_forget(Job *job, const char *step, const char *dsn, GError **error);
+
+/* The same for any transient unit. */
+gboolean run_forget_unit(Job *job, const char *unit, GError **error);
 
 /* Whether what run_parallel() runs in a step is at work or has ended, for each database of the
  * server, so that a later worker can take it over. */

@@ -99,6 +99,7 @@ static void ended(UnitCall *call, const UnitState *state)
         .output = output ? output : (char *)"",
         .result = state->result,
         .usec = state->ran_usec,
+        .began_usec = state->began_usec,
     };
 
     if (error) { /* what cannot be read is not empty */
@@ -171,11 +172,35 @@ static int on_state(sd_bus_message *message, void *data, sd_bus_error *ret_error
     return 0;
 }
 
+/* Whether a change is one of a oneshot that is still at work, which tells nothing: it comes as one
+ * signal for what all units have, ActiveState among it, and one for what services have. */
+static gboolean is_still_at_work(sd_bus_message *message)
+{
+    const char *interface, *name, *state;
+
+    if (sd_bus_message_read(message, "s", &interface) < 0)
+        return FALSE;
+    if (!g_str_equal(interface, "org.freedesktop.systemd1.Unit"))
+        return g_str_equal(interface, "org.freedesktop.systemd1.Service");
+    if (sd_bus_message_enter_container(message, 'a', "{sv}") < 0)
+        return FALSE;
+    while (sd_bus_message_enter_container(message, 'e', "sv") > 0) {
+        if (sd_bus_message_read(message, "s", &name) < 0)
+            return FALSE;
+        if (g_str_equal(name, "ActiveState"))
+            return sd_bus_message_read(message, "v", "s", &state) >= 0 &&
+                   g_str_equal(state, "activating");
+        if (sd_bus_message_skip(message, "v") < 0 || sd_bus_message_exit_container(message) < 0)
+            return FALSE;
+    }
+    return FALSE;
+}
+
 static int on_changed(sd_bus_message *message, void *data, sd_bus_error *ret_error)
 {
     const Transient *t = ((UnitCall *)data)->transient;
 
-    if (t->accepted)
+    if (t->accepted && !is_still_at_work(message))
         give_up_on_failure(data, unit_ask_state(data, on_state));
     return 0;
 }
@@ -320,7 +345,30 @@ static int append_successes(sd_bus_message *m)
     return 0;
 }
 
-static int append_properties(sd_bus_message *m, const TransientSpec *spec)
+/* A program that is waited for stays after its end, for its result; one that serves does not. */
+static int append_kind(sd_bus_message *m, gboolean serves)
+{
+    int r = append_text(m, "Type", serves ? "simple" : "oneshot");
+
+    if (r < 0)
+        return r;
+    return serves ? append_text(m, "CollectMode", "inactive-or-failed")
+                  : sd_bus_message_append(m, "(sv)", "RemainAfterExit", "b", 1);
+}
+
+static int append_streams(sd_bus_message *m, const TransientSpec *spec)
+{
+    int r = spec->input
+                ? sd_bus_message_append(m, "(sv)", "StandardInputFileDescriptor", "h", *spec->input)
+                : append_text(m, "StandardInput", "null");
+
+    if (r >= 0)
+        r = spec->output ? append_text(m, "StandardOutputFileToTruncate", spec->output)
+                         : append_text(m, "StandardOutput", "journal");
+    return r < 0 ? r : append_text(m, "StandardError", "inherit");
+}
+
+static int append_properties(sd_bus_message *m, const TransientSpec *spec, gboolean serves)
 {
     g_autoptr(GStrvBuilder) environment_builder = g_strv_builder_new();
     g_auto(GStrv) environment = NULL;
@@ -335,15 +383,11 @@ static int append_properties(sd_bus_message *m, const TransientSpec *spec)
     environment = g_strv_builder_end(environment_builder);
     if ((r = append_text(m, "Description", spec->description)) < 0 ||
         (r = append_text(m, "Slice", spec->slice ? spec->slice : TU_SLICE)) < 0 ||
-        (r = append_text(m, "Type", "oneshot")) < 0 ||
-        (r = sd_bus_message_append(m, "(sv)", "RemainAfterExit", "b", 1)) < 0 ||
-        (r = append_text(m, "User", spec->user)) < 0 ||
+        (r = append_kind(m, serves)) < 0 || (r = append_text(m, "User", spec->user)) < 0 ||
         (r = append_words(m, "SupplementaryGroups", groups)) < 0 ||
         (r = append_words(m, "Environment", environment)) < 0 ||
         (r = append_text(m, "WorkingDirectory", spec->working_directory)) < 0 ||
-        (r = append_text(m, "StandardInput", "null")) < 0 ||
-        (r = append_text(m, "StandardOutputFileToTruncate", spec->output)) < 0 ||
-        (r = append_text(m, "StandardError", "inherit")) < 0 ||
+        (r = append_streams(m, spec)) < 0 ||
         /* What a utility writes holds the database's rows: nobody but its user and group reads it.
          */
         (r = sd_bus_message_append(m, "(sv)", "UMask", "u", 0027u)) < 0 ||
@@ -363,7 +407,7 @@ static int append_properties(sd_bus_message *m, const TransientSpec *spec)
     return append_command(m, words[0], words);
 }
 
-static int build(sd_bus *bus, const TransientSpec *spec, sd_bus_message **ret)
+static int build(sd_bus *bus, const TransientSpec *spec, gboolean serves, sd_bus_message **ret)
 {
     sd_bus_message *m = NULL;
     int r;
@@ -372,10 +416,9 @@ static int build(sd_bus *bus, const TransientSpec *spec, sd_bus_message **ret)
                                             "StartTransientUnit")) >= 0 &&
         (r = sd_bus_message_append(m, "ss", spec->unit, "fail")) >= 0 &&
         (r = sd_bus_message_open_container(m, 'a', "(sv)")) >= 0 &&
-        (r = append_properties(m, spec)) >= 0 && (r = sd_bus_message_close_container(m)) >= 0 &&
-        (r = sd_bus_message_append(m, "a(sa(sv))", 0)) >= 0 &&
-        /* Sealed so that start() can copy it any number of times. */
-        (r = sd_bus_message_seal(m, 1, PID1_TIMEOUT_USEC)) >= 0)
+        (r = append_properties(m, spec, serves)) >= 0 &&
+        (r = sd_bus_message_close_container(m)) >= 0 &&
+        (r = sd_bus_message_append(m, "a(sa(sv))", 0)) >= 0)
         *ret = m;
     else
         sd_bus_message_unref(m);
@@ -397,7 +440,9 @@ UnitCall *transient_run(sd_bus *bus, const TransientSpec *spec, TransientDone do
         r = unit_match(call, path, "org.freedesktop.DBus.Properties", "PropertiesChanged",
                        on_changed);
     if (r >= 0)
-        r = build(bus, spec, &t->message);
+        r = build(bus, spec, FALSE, &t->message);
+    if (r >= 0) /* so that start() can copy it any number of times */
+        r = sd_bus_message_seal(t->message, 1, PID1_TIMEOUT_USEC);
     if (r >= 0)
         r = start(call);
     free(path);
@@ -406,6 +451,19 @@ UnitCall *transient_run(sd_bus *bus, const TransientSpec *spec, TransientDone do
         return NULL;
     }
     return g_steal_pointer(&call);
+}
+
+gboolean transient_start(sd_bus *bus, const TransientSpec *spec)
+{
+    sd_bus_message *message = NULL;
+    int r = build(bus, spec, TRUE, &message);
+
+    /* An answer would tell nothing that the descriptor does not: it is closed where nobody has it.
+     */
+    if (r >= 0)
+        r = sd_bus_send(bus, message, NULL);
+    sd_bus_message_unref(message);
+    return r >= 0;
 }
 
 void transient_forget(sd_bus *bus, const char *unit)

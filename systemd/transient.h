@@ -15,7 +15,9 @@ typedef struct {
     char **environment;            /* NAME=VALUE; may be NULL */
     const char *user;              /* NULL: root */
     const char *group;             /* a group that is added, by name or number; NULL none */
-    const char *output;            /* file for stdout and stderr, truncated at the start; needed */
+    const char *output;            /* file for stdout and stderr, truncated at the start; NULL: the
+                                      journal, for transient_start() only */
+    const int *input;              /* descriptor for stdin, stays the caller's; NULL: nothing */
     const char *state_directory;   /* below /var/lib, made for USER with mode 0750; NULL none */
     const char *working_directory; /* NULL: "/" */
     guint64 limit_usec;            /* USEC_NEVER: none */
@@ -30,6 +32,7 @@ typedef struct {
     char *output; /* at most 64 MiB; never NULL */
     char *result; /* systemd's word for it */
     guint64 usec; /* how long it ran, as systemd measured; 0 unknown */
+    guint64 began_usec; /* by the monotonic clock; 0 unknown */
 } TransientOutcome;
 void transient_outcome_free(TransientOutcome *outcome);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TransientOutcome, transient_outcome_free)
@@ -41,6 +44,10 @@ typedef void (*TransientDone)(const TransientOutcome *outcome, const GError *err
  * (unless FRESH), so that long work is found again by whoever comes after a crash. After the
  * callback the unit is still there; transient_forget() removes it. */
 UnitCall *transient_run(sd_bus *bus, const TransientSpec *spec, TransientDone done, gpointer data);
+
+/* Starts the unit as one that serves, and does not wait: its end is told to nobody, and it is gone
+ * then. FALSE where systemd could not be asked. */
+gboolean transient_start(sd_bus *bus, const TransientSpec *spec);
 
 /* Removes an ended unit (and kills a running one), fire and forget. */
 void transient_forget(sd_bus *bus, const char *unit);

@@ -318,6 +318,7 @@ int unit_state_from_message(sd_bus_message *m, UnitState *state)
     }
     *state = raw.state;
     state->main_pid = raw.main_pid;
+    state->began_usec = raw.main_started;
     state->loaded = g_strcmp0(raw.load_state, "loaded") == 0;
     state->ran_usec = raw.main_ended > raw.main_started ? raw.main_ended - raw.main_started : 0;
     if (!state->active_state)

@@ -41,6 +41,7 @@ typedef struct {
     int exit_code;       /* CLD_EXITED, CLD_KILLED, …; 0 before the end */
     gboolean job_queued; /* a job of systemd's waits or works on it */
     guint64 ran_usec;    /* how long the main process ran; 0 before its end */
+    guint64 began_usec;  /* when, by the monotonic clock */
     char *invocation_id; /* hex; "" none */
     gboolean loaded;
 } UnitState;

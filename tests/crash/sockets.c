@@ -1,6 +1,7 @@
-/* Points on sockets: questions to PID 1, words to the keeper, READY=1. point.c says what becomes of
- * them. */
+/* Points on sockets: questions to PID 1, orders to utility-runner, words to the keeper, READY=1.
+ * point.c says what becomes of them. */
 #include "point.h"
+#include "systemd/order.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -58,18 +59,44 @@ static void name_question(const struct msghdr *message, char *text, size_t size)
     snprintf(text, size, "pid1 %s %.60s", member, unit ? unit : "");
 }
 
+/* What utility-runner is to run, by its program. */
+static int is_order(const struct msghdr *message)
+{
+    const OrderHead *head = message->msg_iovlen == 1 ? message->msg_iov[0].iov_base : NULL;
+
+    return head && message->msg_iov[0].iov_len > sizeof *head && head->mark == ORDER_MARK;
+}
+
+static void name_order(const struct msghdr *message, char *text, size_t size)
+{
+    const char *program = (const char *)message->msg_iov[0].iov_base + sizeof(OrderHead);
+    const char *name = strrchr(program, '/');
+
+    snprintf(text, size, "utility %.60s", name ? name + 1 : program);
+}
+
+/* Looks at something that is awaited; how often is a matter of luck. */
+static int is_repeated(const char *text)
+{
+    return strstr(text, "GetAll") || strstr(text, "ttStatus");
+}
+
 ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
     struct sockaddr_un address;
     char text[128] = "";
     ssize_t done;
 
-    if (sockets_are_points() && strcmp(peer_of(fd, &address), "/run/systemd/private") == 0) {
-        name_question(message, text, sizeof text);
+    if (sockets_are_points() && (strcmp(peer_of(fd, &address), "/run/systemd/private") == 0 ||
+                                 is_order(message))) {
+        if (is_order(message))
+            name_order(message, text, sizeof text);
+        else
+            name_question(message, text, sizeof text);
         if (strcmp(text, asked) == 0)
             text[0] = '\0';
         else
-            snprintf(asked, sizeof asked, "%s", strstr(text, "GetAll") ? text : "");
+            snprintf(asked, sizeof asked, "%s", is_repeated(text) ? text : "");
     } else if (sockets_are_points() && find_in(message, "READY=1"))
         snprintf(text, sizeof text, "notify READY=1");
     if (text[0])

@@ -47,6 +47,7 @@ def stop_journald(world):
 
 # What happens at each gate, one after the other.
 EVENTS = {
+    "what runs the utilities is killed": systemctl("kill", "--signal=KILL", r"timesten-util-*-utility\x2drunner*"),
     "the keeper is killed": kill(KEEPER),
     "the daemon is killed": kill(DAEMON),
     "the bus is restarted": systemctl("restart", "dbus.service"),

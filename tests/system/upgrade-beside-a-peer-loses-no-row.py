@@ -68,7 +68,7 @@ def waits(pair, world, number, step):
     world.wait_step(number, step, timeout=120)
 
     def asked():
-        return len(world.utility_spans(f"-util-{number}-"))
+        return sum(" ran for " in line["MESSAGE"] for line in world.journal(f"JOB={number}"))
     begun, before = len(world.record(number)), asked()
     wait_until(lambda: asked() >= before + 2, 120, f"{step} to ask again", 0.5)
     pair.other(world).settle()
