@@ -155,6 +155,14 @@ static char *held_since(const Job *job, guint64 since)
     return g_strdup_printf("%" G_GUINT64_FORMAT, (guint64)g_get_monotonic_time() - since);
 }
 
+gboolean engine_end_outage(Job *job, GError **error)
+{
+    g_autofree char *held = held_since(job, job->outage_since);
+
+    job->outage_since = 0;
+    return !held || job_note_once(job, RECORD_HELD, held, error);
+}
+
 static gboolean undo_step(Job *job, const StepType *type, GError **error)
 {
     g_autoptr(GError) problem = NULL;
@@ -246,8 +254,8 @@ static gboolean record_failure(Job *job, const char *step, const GError *problem
 /* One attempt at a step; *ret_problem tells why it failed. */
 static void attempt_step(Job *job, const StepType *type, GError **ret_problem)
 {
-    g_autofree char *clock = NULL, *held = NULL;
-    guint64 now, since;
+    g_autofree char *clock = NULL;
+    guint64 now;
 
     if (type->takes_away && job_moves_server(job))
         inhibitor_take(job);
@@ -263,11 +271,8 @@ static void attempt_step(Job *job, const StepType *type, GError **ret_problem)
     meter_step(job->meter, "running", type->id);
     if (type->takes_away && !job->outage_since)
         job->outage_since = now;
-    since = job->outage_since; /* the step that opens the port forgets it */
-    if (!type->run(job, ret_problem))
-        return;
-    held = g_str_equal(type->id, "resume") ? held_since(job, since) : NULL;
-    job_record(job, RECORD_END, type->id, ret_problem, RECORD_HELD, held, NULL);
+    if (type->run(job, ret_problem))
+        job_record(job, RECORD_END, type->id, ret_problem, NULL);
 }
 
 static guint attempts_of(const Job *job, const StepType *type)

@@ -13,3 +13,6 @@ gboolean engine_run(Job *job, const StepType *plan, const GError *blind, GError 
 /* What a finished record no longer needs: units, their output, the lock on the socket. May be done
  * any number of times: where the worker dies in it, the next one does it again. */
 void engine_wrap_up(Job *job);
+
+/* The port is open: for how long connects waited is noted with the step at work, once. */
+gboolean engine_end_outage(Job *job, GError **error);

@@ -13,7 +13,6 @@
 #define SERVER_DOWN_USEC     (30 * USEC_PER_SEC)
 #define SERVER_DOWN_MIN_USEC (5 * USEC_PER_SEC)
 #define PORT_FREE_USEC       (10 * USEC_PER_SEC)
-#define LOOK_USEC            (200 * USEC_PER_MSEC)
 
 static gboolean noted_yes(const Job *job, const char *key)
 {
@@ -48,7 +47,7 @@ static gboolean server_is_down_or_moved(const Side *side, const TimesTenStatus *
 static gboolean await_status(Job *job, const Side *side, StatusTest test, guint64 limit_usec,
                              gboolean *ret_reached, GError **error)
 {
-    guint64 end = g_get_monotonic_time() + limit_usec;
+    guint64 end = g_get_monotonic_time() + limit_usec, pause = 0;
 
     do {
         g_autoptr(TimesTenStatus) status = run_status(job, side, error);
@@ -58,7 +57,7 @@ static gboolean await_status(Job *job, const Side *side, StatusTest test, guint6
         *ret_reached = test(side, status);
         if (*ret_reached)
             return TRUE;
-        if (!job_sleep(job, LOOK_USEC, error))
+        if (!job_pause(job, &pause, error))
             return FALSE;
     } while ((guint64)g_get_monotonic_time() < end);
     return TRUE;

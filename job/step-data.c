@@ -43,13 +43,10 @@ static const DatabaseFacts *database(const Side *side, const char *dsn, GError *
  */
 
 /* TRUE with *ret_who NULL where nobody is connected to the server's databases. */
-static gboolean who_is_connected(Job *job, char **ret_who, GError **error)
+static gboolean who_is_connected(Job *job, const TimesTenStatus *status, char **ret_who,
+                                 GError **error)
 {
-    g_autoptr(TimesTenStatus) status = run_status(job, &job->from, error);
-
     *ret_who = NULL;
-    if (!status)
-        return FALSE;
     for (char **dsn = job->server->databases; *dsn; dsn++) {
         const DatabaseFacts *facts = database(&job->from, *dsn, error);
         const StatusStore *store;
@@ -67,40 +64,47 @@ static gboolean who_is_connected(Job *job, char **ret_who, GError **error)
     return TRUE;
 }
 
-static gboolean await_no_connections(Job *job, guint64 limit_usec, GError **error)
+/* The ttStatus that shows nobody. */
+static TimesTenStatus *await_no_connections(Job *job, guint64 limit_usec, GError **error)
 {
-    guint64 end = g_get_monotonic_time() + limit_usec;
+    guint64 end = g_get_monotonic_time() + limit_usec, pause = 0;
 
     for (;;) {
+        g_autoptr(TimesTenStatus) status = run_status(job, &job->from, error);
         g_autofree char *who = NULL;
         g_autofree char *trouble = NULL;
 
-        if (!who_is_connected(job, &who, error))
-            return FALSE;
+        if (!status || !who_is_connected(job, status, &who, error))
+            return NULL;
         if (!who)
-            return TRUE;
+            return g_steal_pointer(&status);
         trouble = g_strdup_printf("Applications are connected to the old databases and do not "
                                   "leave: %s. End them, then start again",
                                   who);
         if ((guint64)g_get_monotonic_time() >= end) {
             g_set_error_literal(error, TU_ERROR, TU_ERROR_NOT_POSSIBLE, trouble);
-            return FALSE;
+            return NULL;
         }
         job_set_trouble(job, g_steal_pointer(&trouble));
-        if (!job_sleep(job, 300 * USEC_PER_MSEC, error))
-            return FALSE;
+        if (!job_pause(job, &pause, error))
+            return NULL;
     }
 }
 
 gboolean step_await_no_connections(Job *job, GError **error)
 {
-    return await_no_connections(job, QUIESCE_USEC, error);
+    g_autoptr(TimesTenStatus) status = await_no_connections(job, QUIESCE_USEC, error);
+
+    return status != NULL;
 }
 
 gboolean step_no_connections(Job *job, GError **error)
 {
     /* What this job asked the old database last may still be on its way out. */
-    return await_no_connections(job, job_replicates(job) ? LEAVE_USEC : 0, error);
+    guint64 patience = job_replicates(job) ? LEAVE_USEC : 0;
+    g_autoptr(TimesTenStatus) status = await_no_connections(job, patience, error);
+
+    return status != NULL;
 }
 
 /* Runs one ttAdmin verb on each database that needs it, and notes it for the undo. */
@@ -120,35 +124,31 @@ static gboolean admin_each(Job *job, UtilityId id, const char *key, GError **err
     return TRUE;
 }
 
-/* What there is to quiesce: nothing where the main daemon does not run, as when a rollback leaves a
- * release that died. */
-static gboolean look_around(Job *job, gboolean *ret_daemon, gboolean *ret_cache, GError **error)
+static gboolean any_cache_runs(const Job *job, const TimesTenStatus *status)
 {
-    g_autoptr(TimesTenStatus) status = run_status(job, &job->from, error);
+    gboolean runs = FALSE;
 
-    *ret_daemon = status && status->daemon_running;
-    *ret_cache = FALSE;
-    for (char **dsn = job->server->databases; status && *dsn; dsn++) {
+    for (char **dsn = job->server->databases; *dsn; dsn++) {
         const DatabaseFacts *facts = facts_find_database(job->from.facts, *dsn);
         const StatusStore *store = facts ? status_find_store(status, facts->data_store) : NULL;
 
-        *ret_cache |= store && store->cache_running;
+        runs |= store && store->cache_running;
     }
-    return status != NULL;
+    return runs;
 }
 
 gboolean step_quiesce(Job *job, GError **error)
 {
-    gboolean daemon, cache;
+    g_autoptr(TimesTenStatus) status = await_no_connections(job, QUIESCE_USEC, error);
 
-    if (!await_no_connections(job, QUIESCE_USEC, error) ||
-        !look_around(job, &daemon, &cache, error))
+    if (!status ||
+        (any_cache_runs(job, status) && !admin_each(job, UTILITY_CACHE_STOP, "cache", error)))
         return FALSE;
-    if (cache && !admin_each(job, UTILITY_CACHE_STOP, "cache", error))
-        return FALSE;
-    /* Up to 11.2 nothing keeps a direct application out; verify and commit look once more. What is to
-     * be drained yet must stay open. */
-    return !daemon || job_replicates(job) || !release_era(&job->from.facts->release)->can_close ||
+    /* Nothing to close where the main daemon does not run, as when a rollback leaves a release that
+     * died. Up to 11.2 nothing keeps a direct application out; verify and commit look once more.
+     * What is to be drained yet must stay open. */
+    return !status->daemon_running || job_replicates(job) ||
+           !release_era(&job->from.facts->release)->can_close ||
            admin_each(job, UTILITY_CLOSE, "closed", error);
 }
 
@@ -382,7 +382,7 @@ static gboolean own_new_databases(Job *job, GError **error)
 {
     if (job_noted(job, "absent-before"))
         return TRUE;
-    if (!job_probe_side(job, &job->to, error))
+    if (!job_probe_databases(job, &job->to, error))
         return FALSE;
     for (char **dsn = job->server->databases; *dsn; dsn++) {
         const DatabaseFacts *facts = database(&job->to, *dsn, error);
@@ -551,21 +551,10 @@ static gboolean verify_database(Job *job, const char *dsn, GError **error)
     return TRUE;
 }
 
-/* What the utilities printed lies in files, so nobody asks their units any more. */
-static gboolean forget_migrations(Job *job, GError **error)
-{
-    for (char **dsn = job->server->databases; *dsn; dsn++)
-        if (!run_forget(job, "export", *dsn, error) || !run_forget(job, "import", *dsn, error))
-            return FALSE;
-    return TRUE;
-}
-
 gboolean step_verify(Job *job, GError **error)
 {
     guint count = database_count(job);
 
-    if (!forget_migrations(job, error))
-        return FALSE;
     for (guint i = 0; i < count; i++) {
         meter_advance(job->meter, (double)i / count, "%s", job->server->databases[i]);
         if (!verify_database(job, job->server->databases[i], error))

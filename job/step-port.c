@@ -1,6 +1,7 @@
 /* Steps that touch the public port, and the commit. */
 #include "job/steps.h"
 #include "job/confirm.h"
+#include "job/engine.h"
 #include "job/meter.h"
 #include "job/runner.h"
 #include "job/server.h"
@@ -12,18 +13,20 @@
 
 /* Should the worker die for good while sessions drain, the keeper cuts them itself after this much
  * more. */
-#define DRAIN_SAFETY_USEC (120 * USEC_PER_SEC)
+#define DRAIN_SAFETY_USEC   (120 * USEC_PER_SEC)
+#define KEEPER_TIMEOUT_USEC (10 * USEC_PER_SEC)
 
 gboolean step_hold(Job *job, GError **error)
 {
     g_autofree char *unit = unit_server(job->server->name);
     guint64 left = job_hold_left(job);
+    g_autofree char *command =
+        left ? g_strdup_printf("hold %" G_GUINT64_FORMAT, left) : g_strdup("refuse");
+    g_autofree char *answer = keeper_say(job->server->name, command, KEEPER_TIMEOUT_USEC, NULL);
 
-    if (!run_unit(job, UNIT_START, unit, error))
-        return FALSE;
-    if (left == 0)
-        return run_keeper(job, error, "refuse");
-    return run_keeper(job, error, "hold %" G_GUINT64_FORMAT, left);
+    /* One that runs has heard it; to be told by systemd that it runs would take longer. */
+    return answer ||
+           (run_unit(job, UNIT_START, unit, error) && run_keeper(job, error, "%s", command));
 }
 
 gboolean step_hold_undo(Job *job, GError **error)
@@ -49,7 +52,7 @@ static guint count_sessions(const Job *job)
 
 gboolean step_drain(Job *job, GError **error)
 {
-    guint64 begun = g_get_monotonic_time();
+    guint64 begun = g_get_monotonic_time(), pause = 0;
     guint64 left = job_hold_left(job);
 
     if (left && !run_keeper(job, error, "drain %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT,
@@ -64,7 +67,7 @@ gboolean step_drain(Job *job, GError **error)
             return TRUE;
         meter_advance(job->meter, (double)waited / job->options.drain_usec, "%u sessions still run",
                       sessions);
-        if (!job_sleep(job, 100 * USEC_PER_MSEC, error))
+        if (!job_pause(job, &pause, error))
             return FALSE;
     }
 }
@@ -104,16 +107,20 @@ gboolean step_commit(Job *job, GError **error)
            backing_commit(job->server->name, backing, error);
 }
 
+/* The keeper first, because clients wait for it. It writes its state down before it obeys, and the
+ * next keeper of this boot reads that; one whose unit was stopped in between has only what the
+ * generator wrote before the commit, which is a hold, and the second word opens it. A boot reads
+ * the commit. */
 gboolean step_resume(Job *job, GError **error)
 {
     g_autofree char *backend = job_backend(job, &job->to);
 
-    /* First what a keeper that starts anew would read, then the keeper that runs. */
-    if (!run_daemon_reload(job, error) || !run_keeper(job, error, "open %s", backend))
+    if (!run_keeper(job, error, "open %s", backend))
         return FALSE;
     job_serve_publicly(job, &job->to);
     if (job->server->mode == MODE_INHERIT && !step_bring_server_up(job, &job->to, error))
         return FALSE;
-    job->outage_since = 0;
-    return confirm_arm(job, error);
+    /* From then on a keeper that starts anew begins so, too. */
+    return engine_end_outage(job, error) && run_daemon_reload(job, error) &&
+           run_keeper(job, error, "open %s", backend) && confirm_arm(job, error);
 }
