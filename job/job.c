@@ -247,8 +247,8 @@ static gboolean admin_exists(const Side *side, GError **error)
     return getpwnam(side->admin) ||
            tu_error_set(error, TU_ERROR_NOT_POSSIBLE,
                         "Instance %s cannot be read: its administrator's user does not exist on "
-                        "this host: %s. Create the user, or set Admin= in the instance's file, "
-                        "then start again",
+                        "this host: %s. Create the user, or set Admin= in its file, then start "
+                        "again",
                         side->config->name, side->admin);
 }
 
@@ -443,7 +443,7 @@ gboolean job_doze(Job *job, gboolean *woken, guint64 usec, GError **error)
     sd_event_source *timer = NULL;
     gboolean ok;
 
-    /* An accuracy of 1 µs: the default would let the kernel be a quarter of a second late. */
+    /* 1: µs of accuracy; the default may be late by a quarter of a second. */
     sd_event_add_time_relative(job->event, &timer, CLOCK_MONOTONIC, usec, 1, on_slept, woken);
     ok = job_wait(job, woken, error);
     sd_event_source_disable_unref(timer);
@@ -579,7 +579,6 @@ static gboolean settle_commit(Job *job, const Backing *backing, gboolean doubtfu
 gboolean job_read_commit(Job *job, gboolean doubtful, gboolean *ret_committed, GError **error)
 {
     g_autoptr(Backing) backing = NULL;
-
     const gboolean confirms = request_confirms(job->request);
 
     if (!job_moves_server(job) && !confirms) { /* what it decided stands in its record and nowhere else */

@@ -24,6 +24,7 @@ typedef struct {
     guint16 backend_port; /* where its server listens; for the new one in inherit mode that is a
                              private port until job_serve_publicly() */
     gboolean serves_publicly;
+    guint64 lasting_server; /* pid of its server once that was seen to stay; 0: not yet */
 } Side;
 
 void side_clear(Side *side);

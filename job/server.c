@@ -14,8 +14,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* What cannot live (a library, shared memory, a bad option) dies at once; this much of the outage
- * is spent on seeing it. Questions asked meanwhile count. */
+/* What cannot live (a library, shared memory, a bad option) dies at once; this much time is spent
+ * on seeing it, before the port is held where the new server has a port of its own. */
 #define STAYS_USEC  (1500 * USEC_PER_MSEC)
 #define RETRY_USEC  (500 * USEC_PER_MSEC)
 #define GLANCE_USEC (5 * USEC_PER_SEC)
@@ -164,34 +164,41 @@ static gboolean prove_database(Job *job, const Side *side, const char *dsn,
     }
 }
 
-gboolean server_prove(Job *job, const Side *side, GError **error)
+gboolean server_lasts(Job *job, Side *side, const TimesTenStatus *status, GError **error)
 {
-    guint64 since = g_get_monotonic_time(), now;
-    guint count = g_strv_length(job->server->databases);
-    g_autoptr(TimesTenStatus) before = run_status(job, side, error), after = NULL;
+    g_autoptr(TimesTenStatus) after = NULL;
 
-    if (!before)
-        return FALSE;
+    if (side->lasting_server == status->server_pid)
+        return TRUE;
     if (!side->facts->client_sql)
         g_message("Instance %s has no %s: that its server serves rests on ttStatus and a connect",
                   side->config->name, utility_name(UTILITY_CLIENT_SQL));
+    after = job_sleep(job, STAYS_USEC, error) ? run_status(job, side, error) : NULL;
+    if (!after)
+        return FALSE;
+    if (!is_same_server(side, status, after)) {
+        set_dead(side, after, NULL, error);
+        return FALSE;
+    }
+    side->lasting_server = after->server_pid;
+    return TRUE;
+}
+
+gboolean server_prove(Job *job, Side *side, const TimesTenStatus *status, GError **error)
+{
+    guint count = g_strv_length(job->server->databases);
+    g_autoptr(TimesTenStatus) asked = status ? NULL : run_status(job, side, error);
+    const TimesTenStatus *before = status ? status : asked;
+
+    if (!before)
+        return FALSE;
     for (guint i = 0; i < count && side->facts->client_sql; i++) {
         meter_advance(job->meter, (double)i / count, "querying %s as a client",
                       job->server->databases[i]);
         if (!prove_database(job, side, job->server->databases[i], before, error))
             return FALSE;
     }
-    now = g_get_monotonic_time();
-    if (now < since + STAYS_USEC && !job_sleep(job, since + STAYS_USEC - now, error))
-        return FALSE;
-    after = run_status(job, side, error);
-    if (!after)
-        return FALSE;
-    if (!is_same_server(side, before, after)) {
-        set_dead(side, after, NULL, error);
-        return FALSE;
-    }
-    return TRUE;
+    return server_lasts(job, side, before, error);
 }
 
 void server_glance(Job *job, const Side *side)

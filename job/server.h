@@ -18,11 +18,15 @@ guint server_sessions(guint16 port);
 /* Up by two signals: ttStatus shows it on the side's private port, and the port answers. */
 gboolean server_is_up(const Side *side, const TimesTenStatus *status);
 
+/* Whether the server of STATUS is still the same one a moment after its start; noted in the side, so
+ * it is asked once for each server. UTILITY_FAILED where it is not. Where the installation has no
+ * ttIsqlCS it says in the log that nothing more than this will be asked. */
+gboolean server_lasts(Job *job, Side *side, const TimesTenStatus *status, GError **error);
+
 /* A real connect and a query on each database of the job's server, as a client would, and the
- * server is still the same one a moment after its start. UTILITY_FAILED names utility, database,
- * what it printed and the remedy. Where the installation has no ttIsqlCS it says so in the log and
- * rests on the two signals. */
-gboolean server_prove(Job *job, const Side *side, GError **error);
+ * server lasts. STATUS: what ttStatus shows now; NULL: it is asked. UTILITY_FAILED names utility,
+ * database, what it printed and the remedy. Without ttIsqlCS it rests on the two signals. */
+gboolean server_prove(Job *job, Side *side, const TimesTenStatus *status, GError **error);
 
 /* The same question asked once, of a server that is needed whatever the answer is: warns only. */
 void server_glance(Job *job, const Side *side);

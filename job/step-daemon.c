@@ -100,6 +100,17 @@ gboolean step_stop_daemon(Job *job, const Side *side, GError **error)
                          error);
 }
 
+static gboolean stop_server_of(Job *job, const Side *side, GError **error)
+{
+    g_autoptr(UtilityResult) result = run_utility(job, side, UTILITY_SERVER_STOP, NULL, error);
+
+    if (result && utility_left_to_systemd(UTILITY_SERVER_STOP, result->output) &&
+        !run_unit(job, UNIT_RESTART, side->unit, error))
+        return FALSE;
+    return result && await_or_fail(job, side, server_is_down, SERVER_DOWN_USEC,
+                                   "The stop of the server", error);
+}
+
 /* --- announce -----------------------------------------------------------------------------------
  */
 
@@ -149,6 +160,52 @@ static gboolean release_public_ports(Job *job, GError **error)
     return run_helper_set(job, &job->to, error, "--server-port=0", option->str, NULL);
 }
 
+/* With one PrivatePort= for both it has to wait for the old server's end. In place both have the
+ * same databases, and nothing of the new release is to be up where a client could be let into them.
+ */
+static gboolean may_start_server_early(const Job *job)
+{
+    return !job_in_place(job) && job->to.backend_port != job->from.backend_port;
+}
+
+/* The port in the option file, as the undo is to leave it. */
+static gboolean note_port(Job *job, GError **error)
+{
+    guint16 port = job->to.facts->server_port;
+    g_autofree char *before = NULL;
+
+    for (guint i = 0; i < job->inventory->servers->len; i++)
+        if (((ServerConfig *)job->inventory->servers->pdata[i])->port == port)
+            port = 0; /* released */
+    before = g_strdup_printf("%u", port);
+    return job_note_once(job, "server-port", before, error);
+}
+
+static gboolean restore_port(Job *job, GError **error)
+{
+    guint64 port;
+
+    return !text_parse_uint64(job_noted(job, "server-port"), 0, 65535, &port) ||
+           step_set_server_port(job, &job->to, port, error);
+}
+
+/* A server needs none of its databases to start, so it starts and is seen to stay while clients are
+ * still served by the old one; the step that proves it then finds it up. */
+static gboolean start_server_early(Job *job, GError **error)
+{
+    g_autoptr(TimesTenStatus) before = NULL, up = NULL;
+
+    if (!may_start_server_early(job))
+        return TRUE;
+    before = run_status(job, &job->to, error);
+    if (!before || !note_port(job, error) ||
+        !job_note_once(job, "server-was-running", before->server_pid ? "yes" : "no", error) ||
+        !step_start_server(job, &job->to, error))
+        return FALSE;
+    up = run_status(job, &job->to, error);
+    return up && server_lasts(job, &job->to, up, error);
+}
+
 gboolean step_start_new_daemon(Job *job, GError **error)
 {
     g_autofree char *state = run_unit_state(job, job->to.unit, error);
@@ -168,24 +225,35 @@ gboolean step_start_new_daemon(Job *job, GError **error)
                     job->to.config->name, job->to.facts->daemon_port);
         return FALSE;
     }
+    /* A daemon starts its server with itself, so the port stands there before: ttStatus does not
+     * show a server that is on its way up at another one, and an order to start is lost on it. */
+    if (!active && may_start_server_early(job) &&
+        (!note_port(job, error) ||
+         !step_set_server_port(job, &job->to, job->to.backend_port, error)))
+        return FALSE;
     if (!run_unit(job, active && compat_changed ? UNIT_RESTART : UNIT_START, job->to.unit, error))
         return FALSE;
     return await_or_fail(job, &job->to, daemon_is_up, DAEMON_UP_USEC,
-                         "The start of the main daemon", error);
+                         "The start of the main daemon", error) &&
+           start_server_early(job, error);
 }
 
 gboolean step_start_new_daemon_undo(Job *job, GError **error)
 {
     gboolean restore_compat = g_strcmp0(job_noted(job, "compat-before"), "no") == 0;
+    gboolean stop_server = g_strcmp0(job_noted(job, "server-was-running"), "no") == 0;
     gboolean was_active = noted_yes(job, "was-active"), restored;
 
     if (!job_noted(job, "was-active"))
         return TRUE; /* it never touched anything */
     restored =
-        !restore_compat || run_helper_set(job, &job->to, error, "--backwards-compat=no", NULL);
+        restore_port(job, error) &&
+        (!restore_compat || run_helper_set(job, &job->to, error, "--backwards-compat=no", NULL));
     if (!was_active) /* whether or not its files can be changed: nobody needs it any more */
         return run_unit(job, UNIT_STOP, job->to.unit, restored ? error : NULL) && restored;
-    return restored && (!restore_compat || run_unit(job, UNIT_RESTART, job->to.unit, error));
+    if (restored && restore_compat) /* and with it goes its server */
+        return run_unit(job, UNIT_RESTART, job->to.unit, error);
+    return restored && (!stop_server || stop_server_of(job, &job->to, error));
 }
 
 /* --- stop-old-server ----------------------------------------------------------------------------
@@ -394,28 +462,24 @@ gboolean step_start_new_server(Job *job, GError **error)
 {
     g_autoptr(TimesTenStatus) status = run_status(job, &job->to, error);
 
-    if (!status || !job_note_once(job, "was-running", status->server_pid ? "yes" : "no", error))
+    if (!status)
         return FALSE;
-    return step_start_server(job, &job->to, error) && server_prove(job, &job->to, error);
+    /* Started by an earlier step of this worker, and not by somebody else since. */
+    if (server_is_up(&job->to, status) && job->to.lasting_server == status->server_pid)
+        return server_prove(job, &job->to, status, error);
+    return job_note_once(job, "was-running", status->server_pid ? "yes" : "no", error) &&
+           step_start_server(job, &job->to, error) && server_prove(job, &job->to, NULL, error);
 }
 
 gboolean step_start_new_server_undo(Job *job, GError **error)
 {
     const char *was_running = job_noted(job, "was-running");
-    g_autoptr(UtilityResult) result = NULL;
 
     if (!was_running || g_str_equal(was_running, "yes"))
-        return TRUE; /* it ran on its own port before, for somebody else */
+        return TRUE; /* it ran on its own port before, for somebody else or of an earlier step */
     if (job_same_instance(job)) /* whoever serves again has it on that very port */
         return TRUE;
-    if (!step_set_server_port(job, &job->to, 0, error))
-        return FALSE;
-    result = run_utility(job, &job->to, UTILITY_SERVER_STOP, NULL, error);
-    if (result && utility_left_to_systemd(UTILITY_SERVER_STOP, result->output) &&
-        !run_unit(job, UNIT_RESTART, job->to.unit, error))
-        return FALSE;
-    return result && await_or_fail(job, &job->to, server_is_down, SERVER_DOWN_USEC,
-                                   "The stop of the server", error);
+    return step_set_server_port(job, &job->to, 0, error) && stop_server_of(job, &job->to, error);
 }
 
 /* --- retire-old ---------------------------------------------------------------------------------

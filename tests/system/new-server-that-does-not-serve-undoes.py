@@ -9,7 +9,7 @@ CLIENTS = 8
 def onto_a_taken_port(world, values):
     """Free when the checks look, taken when the server wants it."""
     world.shell(f"sed -i '/^-server /d' {HOMES['tt70']}/info/ttendaemon.options")  # it does not start with its daemon
-    gate = world.gate("tt60", "ttMigrate -c at=50")
+    gate = world.gate("tt70", "timestend")
     number = world.upgrade(values=values)
     gate.wait()
     with world.taken_port(PRIVATE):
@@ -48,7 +48,7 @@ def test(world):
     world.bus.manager("Reload")
     world.systemctl("daemon-reload")
     before = world.content("tt60", "orders")
-    world.expect(r"upgrade-job: (Step start-new-server failed|Check outage-limit|Job \d+ finished: failed)",
+    world.expect(r"upgrade-job: (Step start-new-(daemon|server) failed|Check outage-limit|Job \d+ finished: failed)",
                  "timesten-upgraded: Job .* failed",
                  r"systemd: (Failed to start )?timesten-util-\d+-tt70-ttIsqlCS")
     # A server that never answers costs its whole limit, which is longer than an application waits.
