@@ -73,6 +73,16 @@ static void refuse_as_recorded(Job *job)
     refuse(job, error);
 }
 
+/* A worker that was killed before it was ready is started again by systemd, whose word about the
+ * first one may come after the second one's end. */
+static void answer_as_recorded(Job *job)
+{
+    if (g_str_equal(job_result(job), "done"))
+        accept(job);
+    else
+        refuse_as_recorded(job);
+}
+
 /* Keeps a reboot from beginning then and without anybody asking what was refused today: a job that
  * had ended stays as it was, a new one is cancelled. */
 static void withdraw(Job *job)
@@ -111,7 +121,7 @@ void start_look(Job *job)
     if (g_str_equal(start->result, "done"))
         accept(job);
     else if (job_is_finished(job))
-        refuse_as_recorded(job);
+        answer_as_recorded(job);
     /* A worker that was killed before it was ready is started again by systemd. */
     else if (g_str_equal(unit_watch_state(job->unit), "active"))
         accept(job);
@@ -172,7 +182,7 @@ static int on_patience(sd_event_source *source, guint64 usec, void *data)
     Job *job = data;
 
     if (job_is_finished(job))
-        refuse_as_recorded(job);
+        answer_as_recorded(job);
     else
         accept(job);
     return 0;
