@@ -4,6 +4,7 @@
 #include "job/runner.h"
 #include "timesten/admin.h"
 #include "timesten/rules.h"
+#include "timesten/upgrades.h"
 #include "timesten/version.h"
 
 static gboolean look_same_files(Check *check, GError **error)
@@ -43,16 +44,39 @@ static gboolean look_administrators(Check *check, GError **error)
     return TRUE;
 }
 
+/* What the newer installation's own list says of a way back; INVERSE_UNTOLD where it has none. */
+static Inverse ask_list(Check *check)
+{
+    const Job *job = check->job;
+    const Release *from = &job->from.facts->release, *to = &job->to.facts->release;
+    const gboolean back = release_compare(to, from) < 0;
+    const Side *newer = back ? &job->from : &job->to;
+    g_autofree char *path = upgrades_path(newer->config->installation, newer->config->home);
+    char *argv[] = { (char *)"/bin/cat", path, NULL };
+    g_autofree char *json =
+        release_era(&newer->facts->release)->can_modify
+            ? run_program(check->job, newer, "reading its upgrade.json", argv, NULL)
+            : NULL;
+
+    return upgrades_inverse(json, back ? to : from, back ? from : to);
+}
+
+/* The files stay where they are, so what cannot be gone back from cannot be undone either. */
 static gboolean look_way_back(Check *check, GError **error)
 {
     const Job *job = check->job;
+    const Release *from = &job->from.facts->release, *to = &job->to.facts->release;
+    const gboolean back = release_compare(to, from) < 0;
     g_autoptr(RuleAnswer) answer =
-        rules_ask_back(METHOD_IN_PLACE, &job->from.facts->release, &job->to.facts->release);
+        rules_ask_back(METHOD_IN_PLACE, back ? from : to, back ? to : from);
 
     if (!answer->possible)
-        check_found(check, SEVERITY_ERROR, job->to.config->name,
-                    "Stay with the current release, or restore a backup", "%s (%s)", answer->reason,
-                    answer->source);
+        check_found(check, SEVERITY_ERROR, job->to.config->name, "Use another method, or stay",
+                    "%s (%s)", answer->reason, answer->source);
+    else if (ask_list(check) == INVERSE_NO)
+        check_found(check, SEVERITY_ERROR, job->to.config->name, "Use another method, or stay",
+                    "The newer release lists no way back between the two (upgrade.json, inverse), "
+                    "so a change in place could not be taken back");
     return TRUE;
 }
 
@@ -207,9 +231,9 @@ const CheckType checks_of_in_place[] = {
       .source = "who owns the installations",
       .remedy = "Install the new release as the same user, or use another method" },
     { "way-back-in-place", "The previous release can open the same files again", NEEDS_BOTH,
-      look_way_back, "rollback", .worst = SEVERITY_ERROR, .about = "instance",
-      .source = "Installation Guide 7.0 p. 93, patch releases; ttVersion of both",
-      .remedy = "Stay with the current release, or restore a backup",
+      look_way_back, .worst = SEVERITY_ERROR, .about = "instance",
+      .source = "Installation Guide 7.0 p. 93, patch releases; info/upgrade.json, inverse",
+      .remedy = "Use another method, or stay with the current release",
       .kept = "the previous release could not open the databases" },
     { "installations", "Where both are one instance, its installations are known", NEEDS_BOTH,
       look_installation, .worst = SEVERITY_ERROR, .about = "instance",

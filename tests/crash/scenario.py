@@ -74,6 +74,14 @@ def rollback_online(lane):
     return *server(lane), "Rollback", "a{sv}", *options()
 
 
+def upgrade_in_place(lane):
+    return *server(lane), "Upgrade", "sa{sv}", lane.new, *options({"method": ("s", "in-place")})
+
+
+def fail_load(lane):
+    lane.world.faults(lane.new, "timestensubd fail")
+
+
 def clean(lane):
     return *server(lane), "Clean", "a{sv}", 2, "databases", "as", 1, DATABASE, "exports", "b", "true"
 
@@ -124,6 +132,9 @@ SCENARIOS = {one.name: one for one in [
     Scenario("online-undo", "begin", upgrade_online, "failed", "old", "undone", prepare=fail_import_online,
              since=("fail", "import")),
     Scenario("online-rollback", "followed", rollback_online, "done", "old", "back", prepare=quick, decides=RENAME),
+    # Afterwards the old release has stopped, and the new one has its database.
+    Scenario("in-place", "begin", upgrade_in_place, "done", "new", "done", destroys=True, decides=RENAME),
+    Scenario("in-place-undo", "begin", upgrade_in_place, "failed", "old", "undone", prepare=fail_load, since=("fail", "take-over")),
     Scenario("retry", "attention", retry, "done", "new", "done", goes_on=True),
     Scenario("clean", "upgraded", clean, "done", "new", "done", destroys=True, decides="^record end commit"),
 ]}

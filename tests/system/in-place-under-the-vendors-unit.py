@@ -1,7 +1,7 @@
 """22.1 under tt_tt221.service gets another installation by ttInstanceModify while clients wait, and its old one again."""
 
 import roots
-from harness import ADMIN, HOMES, World, check, define_instance, equal, run, say
+from harness import ADMIN, HOMES, World, check, define_instance, equal, refused, run, say
 from inplace import must_end_in_place, policy
 
 OLD, NEW = "tt221", "tt221new"
@@ -55,18 +55,25 @@ def loads(world):
 
 
 def test(world):
-    world.expect("upgrade-job: Step take-over failed", r"upgrade-job: Job \d+ finished: failed")
+    world.expect("upgrade-job: Step (check|take-over) failed", r"upgrade-job: Job \d+ finished: failed",
+                 "systemd: Failed to start timesten-job@", r"systemd: timesten-job@\d+.service: Failed with result")
     unit = world.read(f"/lib/systemd/system/{UNIT}")
     before = world.content(OLD, "orders")
     world.utility(OLD, "ttAdmin", "-ramPolicy", "enduring", "-ramLoad", "orders")
-    refused = world.utility(OLD, "ttDaemonAdmin", "-stopserver", check=False)
-    check(refused.status != 0 and "systemctl" in refused.out + refused.err, f"the vendor's unit is not in control: {refused}")
+    plain = world.utility(OLD, "ttDaemonAdmin", "-stopserver", check=False)
+    check(plain.status != 0 and "systemctl" in plain.out + plain.err, f"not the vendor's unit is in control: {plain}")
+
+    lists = "/opt/TimesTen/tt22.1.1.27.0/info/upgrade.json"
+    text = world.read(lists)
+    world.write(lists, text.replace('"inverse": true', '"inverse": false'))
+    refused(lambda: world.upgrade(target=NEW, values={"method": ("s", "in-place")}), "ChecksFailed", "way-back-in-place", "inverse")
+    world.write(lists, text)
 
     world.start_clients(3)
     world.settle()
     world.faults(OLD, "ttIsql exit=1")
     job = world.must_end(world.upgrade(target=NEW), "failed")
-    say(f"  {job['Error'][1]}")
+    check("ttIsql" in job["Error"][1], f"the error does not tell why: {job['Error']}")
     world.faults(OLD)
     world.settle()
     world.end_clients(OLD)
