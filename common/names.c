@@ -23,6 +23,11 @@ char *path_servers_directory(void)
     return under("/etc/timesten-upgrade", "servers.d");
 }
 
+char *path_facts_directory(void)
+{
+    return under("/etc/timesten-upgrade", "facts.d");
+}
+
 char *path_state(const char *below)
 {
     return under("/var/lib/timesten-upgrade", below);

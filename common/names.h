@@ -26,6 +26,7 @@
 void path_set_root(const char *root);
 char *path_instances_directory(void);           /* /etc/timesten-upgrade/instances.d */
 char *path_servers_directory(void);             /* /etc/timesten-upgrade/servers.d */
+char *path_facts_directory(void);               /* /etc/timesten-upgrade/facts.d */
 char *path_state(const char *below);            /* /var/lib/timesten-upgrade/BELOW */
 char *path_backing(const char *server);         /* /var/lib/timesten-upgrade/servers/SERVER */
 char *path_jobs_directory(void);                /* /var/lib/timesten-upgrade/jobs */

@@ -160,6 +160,13 @@ const char *settings_get(const Settings *settings, const char *section, const ch
     return entry && entry->value[0] ? entry->value : NULL;
 }
 
+guint settings_line(const Settings *settings, const char *section, const char *key)
+{
+    const Entry *entry = find(settings, section, key);
+
+    return entry ? entry->line : 0;
+}
+
 gboolean settings_complain(const Settings *settings, const char *section, const char *key,
                            GError **error, const char *format, ...)
 {

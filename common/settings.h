@@ -27,6 +27,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Settings, settings_free)
 /* The value, or NULL where the key is absent or empty. Owned by SETTINGS. */
 const char *settings_get(const Settings *settings, const char *section, const char *key);
 
+/* The line of a key, also of one without a value; 0 where it is absent. */
+guint settings_line(const Settings *settings, const char *section, const char *key);
+
 /* Sets "PATH:LINE: MESSAGE" for the line of a key (or of the file's first line where the key is
  * absent). Always returns FALSE. */
 gboolean settings_complain(const Settings *settings, const char *section, const char *key,

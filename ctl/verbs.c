@@ -30,6 +30,8 @@ static const Verb rows[] = {
     { "job", 1, 1, "ID", "Show one job with its steps", GROUP_FOLLOW, TRUE, job_run },
     { "cancel", 1, 1, "ID", "Cancel a job; what it did is undone", 0, TRUE, cancel_run },
     { "retry", 1, 1, "ID", "Go on with a job that needs attention", GROUP_WAIT, TRUE, retry_run },
+    { "facts", 0, 1, "[NAME]", "Show what is taken for granted of TimesTen, and which files say otherwise",
+      0, TRUE, facts_run },
     { "hold", 1, 2, "SERVER [LIMIT]", "Let new connects wait instead of being served; any UNIT.socket, too", GROUP_LIMIT,
       TRUE, hold_run },
     { "resume", 1, 1, "SERVER", "Serve held connects again", 0, TRUE, resume_run },

@@ -12,6 +12,7 @@
 #include "common/error.h"
 #include "common/names.h"
 #include "common/text.h"
+#include "timesten/belief.h"
 #include "systemd/generator.h"
 #include "systemd/unit.h"
 
@@ -61,6 +62,23 @@ static void list_jobs(Call *call)
                               job_progress(job), job->object.path);
     }
     call_reply(call, g_variant_new("(a(tsssdo))", &list));
+}
+
+static void list_facts(Call *call)
+{
+    g_auto(GVariantBuilder) list = G_VARIANT_BUILDER_INIT(G_VARIANT_TYPE("a(ssssssss)"));
+
+    for (guint i = 0; i < N_BELIEFS; i++) {
+        const Belief *row = &beliefs[i];
+        const char tag[] = { row->tag, '\0' };
+        const char *override = belief_override(i);
+
+        g_variant_builder_add(&list, "(ssssssss)", row->name, tag, belief_type_nicks[row->type],
+                              belief_value(i), row->value, row->meaning, row->source,
+                              override ? override : "");
+    }
+    call_reply(call, g_variant_new("(a(ssssssss)^as)", &list,
+                                   world_fact_problems(call->object->daemon)));
 }
 
 /* --- look-ups --------------------------------------------------------------------------------- */
@@ -182,6 +200,8 @@ static const MethodRow methods[] = {
     { "ListServers", "", "a(ssqso)", SD_BUS_PARAM(servers), FREE_FOR_ALL, NULL, list_servers },
     { "ListJobs", "", "a(tsssdo)", SD_BUS_PARAM(jobs), FREE_FOR_ALL, NULL, list_jobs },
     { "ListChecks", "", "a(ssasasssssss)", SD_BUS_PARAM(checks), FREE_FOR_ALL, NULL, checks_list },
+    { "ListFacts", "", "a(ssssssss)as", SD_BUS_PARAM(facts) SD_BUS_PARAM(problems), FREE_FOR_ALL,
+      NULL, list_facts },
     { "GetInstance", "s", "o", SD_BUS_PARAM(name) SD_BUS_PARAM(path), FREE_FOR_ALL, NULL,
       get_instance },
     { "GetServer", "s", "o", SD_BUS_PARAM(name) SD_BUS_PARAM(path), FREE_FOR_ALL, NULL,

@@ -11,13 +11,15 @@
 #include "common/message.h"
 #include "common/names.h"
 #include "common/text.h"
+#include "timesten/belief.h"
 
 #define SETTLE_USEC (100 * USEC_PER_MSEC) /* editors write a file in several steps */
 
 struct World {
     Daemon *daemon;
-    Watch *watches[3];
+    Watch *watches[4];
     sd_event_source *settle;
+    char **fact_problems;
     GHashTable *told; /* messages of the problems that are in the journal already */
 };
 
@@ -41,6 +43,14 @@ static void tell_problems(World *world)
                                    .code = "InvalidConfiguration" },
                      "%s", problem->message);
         g_hash_table_add(now, g_strdup(problem->message));
+    }
+    for (char **problem = world->fact_problems; *problem; problem++) {
+        if (!g_hash_table_contains(world->told, *problem))
+            log_line(LOG_ERR,
+                     &(LogFields){ .message_id = MESSAGE_CONFIGURATION_WRONG,
+                                   .code = "InvalidConfiguration" },
+                     "%s", *problem);
+        g_hash_table_add(now, g_strdup(*problem));
     }
     g_hash_table_unref(world->told);
     world->told = now;
@@ -125,6 +135,8 @@ static void read_again(World *world)
     Inventory *old = daemon->inventory;
     Inventory *inventory = inventory_load();
 
+    g_strfreev(world->fact_problems);
+    world->fact_problems = belief_load();
     /* While the old one is still there: objects that go are told with what they were. */
     if (old)
         remove_gone(daemon, inventory);
@@ -161,8 +173,11 @@ World *world_new(Daemon *daemon)
     World *world = g_new0(World, 1);
     g_autofree char *instances = path_instances_directory();
     g_autofree char *servers = path_servers_directory();
+    g_autofree char *facts = path_facts_directory();
     g_autofree char *backings = path_state("servers");
-    const char *directories[] = { instances, servers, backings };
+    const char *directories[] = { instances, servers, facts, backings };
+
+    G_STATIC_ASSERT(G_N_ELEMENTS(directories) == G_N_ELEMENTS(world->watches));
 
     world->daemon = daemon;
     world->told = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
@@ -180,6 +195,7 @@ void world_free(World *world)
         watch_free(world->watches[i]);
     sd_event_source_disable_unref(world->settle);
     g_hash_table_unref(world->told);
+    g_strfreev(world->fact_problems);
     g_free(world);
 }
 
@@ -237,6 +253,11 @@ Object *world_find_job(Daemon *daemon, guint64 id, GError **error)
                     "No job has the number %" G_GUINT64_FORMAT ". ttctl jobs shows all there are",
                     id);
     return job ? &job->object : NULL;
+}
+
+char **world_fact_problems(const Daemon *daemon)
+{
+    return daemon->world->fact_problems;
 }
 
 gboolean world_known(const Daemon *daemon)

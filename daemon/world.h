@@ -25,5 +25,8 @@ Object *world_find_instance(Daemon *daemon, const char *name, GError **error);
 Object *world_find_server(Daemon *daemon, const char *name, GError **error);
 Object *world_find_job(Daemon *daemon, guint64 id, GError **error);
 
+/* What is wrong with the files of facts.d; the world's own. */
+char **world_fact_problems(const Daemon *daemon);
+
 /* Whether systemd told how each unit is, and each installation what it is, good or bad. */
 gboolean world_known(const Daemon *daemon);

@@ -6,6 +6,7 @@
 #include "job/server.h"
 #include "common/text.h"
 #include "timesten/admin.h"
+#include "timesten/belief.h"
 #include "timesten/rules.h"
 
 /* Both databases of one DSN; NULL where a side lacks it, which another check says. */
@@ -149,7 +150,7 @@ static gboolean look_password(Check *check, GError **error)
     const Release *from = &check->job->from.facts->release;
     g_autofree char *text = release_format(from);
 
-    if (from->part[0] >= 11)
+    if (belief_holds_since(BELIEF_DUPLICATE_USER_SINCE, from))
         check_found(check, SEVERITY_ERROR, check->job->from.config->name, "Use the method offline",
                     "ttRepAdmin -duplicate of release %s asks for a user and a password, which are "
                     "never given on a command line",

@@ -13,6 +13,8 @@ const CheckType checks_of_reading[] = {
 };
 
 const CheckTable check_tables[] = {
+    { "What a site says of TimesTen", checks_of_facts, "upgrade,rollback,clean,confirm,adopt",
+      .skips = TRUE },
     { "The installations", checks_of_reading, "upgrade,rollback,clean,confirm,adopt",
       .skips = TRUE },
     { "The two instances", checks_of_instances, "upgrade,rollback", .skips = TRUE },

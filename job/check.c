@@ -180,7 +180,8 @@ GPtrArray *check_run(Job *job, const StepType *plan, GError **error)
     check.findings = findings;
     read_choice(&check, "only", &check.only);
     read_choice(&check, "skip", &check.skip);
-    if (!probe(&check, &job->from, "installation-readable", error) ||
+    if (!run_rows(&check, checks_of_facts, error) ||
+        !probe(&check, &job->from, "installation-readable", error) ||
         !probe(&check, &job->to, "installation-readable", error))
         return NULL;
     check.from_status = from = job->from.facts ? run_status(job, &job->from, NULL) : NULL;

@@ -55,7 +55,7 @@ typedef struct {
 } CheckType;
 
 /* Rows by what they look at, each ended by an id of NULL. */
-extern const CheckType checks_of_reading[], checks_of_instances[], checks_of_databases[],
+extern const CheckType checks_of_facts[], checks_of_reading[], checks_of_instances[], checks_of_databases[],
     checks_of_host[], checks_of_rollback[], checks_of_online[], checks_of_clean[],
     checks_of_adopt[], checks_of_confirm[], checks_of_peer[], checks_of_copies[],
     checks_of_in_place[];

@@ -9,6 +9,7 @@
 #include "common/error.h"
 #include "common/names.h"
 #include "common/text.h"
+#include "timesten/belief.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -356,6 +357,15 @@ static int usage(FILE *out)
     return out == stdout ? EXIT_SUCCESS : 2;
 }
 
+/* A job that has begun goes on with what the other files say; a new one is refused by its checks. */
+static void read_facts(void)
+{
+    g_auto(GStrv) problems = belief_load();
+
+    for (guint i = 0; problems[i]; i++)
+        g_message("%s", problems[i]);
+}
+
 int main(int argc, char **argv)
 {
     g_autoptr(GError) error = NULL;
@@ -366,6 +376,7 @@ int main(int argc, char **argv)
         return usage(stdout);
     for (guint i = 0; argc == 5 && i < G_N_ELEMENTS(questions); i++)
         if (g_str_equal(argv[1], questions[i].word)) {
+            g_strfreev(belief_load()); /* the checks say what is wrong with them */
             if (answer_question(i, argv + 2, &error))
                 return EXIT_SUCCESS;
             printf("error %s %s\n", tu_error_bus_name(error), error->message);
@@ -373,6 +384,7 @@ int main(int argc, char **argv)
         }
     if (argc != 2 || !text_parse_uint64(argv[1], 1, G_MAXUINT64, &id))
         return usage(stderr);
+    read_facts();
     if (run_job(id, &refused, &error))
         return refused ? EXIT_REFUSED : EXIT_SUCCESS;
     fprintf(stderr, "Job %s: %s\n", argv[1], error->message);

@@ -1,18 +1,18 @@
 /* Reads what ttAdmin, ttRepAdmin and ttIsql print. Text in, structs out; nothing here fails or runs
  * anything. */
 #include "timesten/admin.h"
+#include "timesten/belief.h"
 
 #include <string.h>
 
-/* The value of a "Key : value" line, or NULL. KEY in lower case. */
-static const char *value_of(const char *line, const char *key)
+/* The value of a "Key : value" line, or NULL. */
+static const char *value_of(const char *line, BeliefId key)
 {
-    gsize length = strlen(key);
-    const char *p;
+    const char *p = belief_behind(key, line);
 
-    if (g_ascii_strncasecmp(line, key, length) != 0)
+    if (!p)
         return NULL;
-    p = line + length + strspn(line + length, " \t");
+    p += strspn(p, " \t");
     return *p == ':' ? p + 1 + strspn(p + 1, " \t") : NULL;
 }
 
@@ -47,16 +47,13 @@ AdminState *admin_parse(const char *output)
     for (guint i = 0; lines[i]; i++) {
         const char *line = g_strstrip(lines[i]);
 
-        take_word(&state->ram_policy, value_of(line, "ram residence policy"));
-        take_number(&state->ram_grace, value_of(line, "ram residence grace (secs)")); /* R */
-        take_true(&state->manually_loaded, value_of(line, "manually loaded in ram"), "true");
-        take_word(&state->replication_policy, value_of(line, "replication agent policy"));
-        take_true(&state->replication_started, value_of(line, "replication manually started"),
-                  "true");
-        take_true(&state->cache_started, value_of(line, "cache agent manually started"), "true");
-        /* 6.0 says Oracle agent in ttStatus; that ttAdmin did so too is G. */
-        take_true(&state->cache_started, value_of(line, "oracle agent manually started"), "true");
-        take_true(&state->closed, value_of(line, "database state"), "closed");
+        take_word(&state->ram_policy, value_of(line, BELIEF_QUERY_RAM_POLICY));
+        take_number(&state->ram_grace, value_of(line, BELIEF_QUERY_RAM_GRACE));
+        take_true(&state->manually_loaded, value_of(line, BELIEF_QUERY_LOADED), "true");
+        take_word(&state->replication_policy, value_of(line, BELIEF_QUERY_REPLICATION_POLICY));
+        take_true(&state->replication_started, value_of(line, BELIEF_QUERY_REPLICATION), "true");
+        take_true(&state->cache_started, value_of(line, BELIEF_QUERY_CACHE), "true");
+        take_true(&state->closed, value_of(line, BELIEF_QUERY_STATE), "closed");
     }
     return state;
 }
@@ -101,8 +98,9 @@ char *isql_first_error(const char *output)
         gsize digits = strspn(line + blanks, G_CSET_DIGITS);
         const char *end = strchrnul(line, '\n');
 
-        /* Numbers are set flush right to five places (R), so only long ones begin a line. */
-        if (digits > 0 && (blanks > 0 || digits >= 5) && line[blanks + digits] == ':') {
+        /* Numbers are set flush right, so only long ones begin a line. */
+        if (digits > 0 && (blanks > 0 || digits >= belief_number(BELIEF_SQL_ERROR_WIDTH)) &&
+            line[blanks + digits] == ':') {
             g_autofree char *text = g_strndup(line, end - line);
             g_autofree char *valid = g_utf8_make_valid(text, -1);
 

@@ -7,6 +7,7 @@
 #include "common/error.h"
 #include "common/file.h"
 #include "common/text.h"
+#include "timesten/belief.h"
 #include "timesten/odbc.h"
 #include "timesten/options.h"
 #include "timesten/probe.h"
@@ -348,6 +349,8 @@ int main(int argc, char **argv)
     g_autoptr(GOptionContext) context = g_option_context_new(NULL);
     g_autoptr(GError) error = NULL;
 
+    /* Daemon and checks tell what is wrong with the files; here it would spoil what is read. */
+    g_strfreev(belief_load());
     g_option_context_add_main_entries(context, entries, NULL);
     if (!g_option_context_parse(context, &argc, &argv, &error) || !check_options(&options, &error))
         return usage(error->message);

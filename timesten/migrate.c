@@ -1,24 +1,24 @@
-/* Follows ttMigrate's output: which table, how many of its rows, whether done. The wording of
- * saving is S, that of restoring R and mirrors it; so words are matched in any case and only as far
- * as they must be. May be given the output of a utility that still runs. Called by the worker for
- * progress and by its step verify.
+/* Follows ttMigrate's output: which table, how many of its rows, whether done. Words are matched in
+ * any case and only as far as they must be. May be given the output of a utility that still runs.
+ * Called by the worker for progress and by its step verify.
  */
 #include "timesten/migrate.h"
+#include "timesten/belief.h"
 
 #include <string.h>
 
-static const char *const verbs[] = { "saving ", "restoring " };
+static const BeliefId verbs[] = { BELIEF_MIGRATE_SAVING, BELIEF_MIGRATE_RESTORING };
 
 /* Objects that carry rows, or hold tables that do. PREFIX keeps a cache group and a table of one
  * name apart. */
 static const struct {
-    const char *word;     /* in "Saving WORD NAME" */
-    const char *finished; /* in its last line */
-    const char *prefix;   /* of the name in the result */
+    const char *word;   /* in "Saving WORD NAME", and at the begin of its last line */
+    BeliefId or_word;   /* where that is not sure */
+    const char *prefix; /* of the name in the result */
 } objects[] = {
-    { "table ", "table successfully", "" },
-    { "cached table ", "cached table successfully", "" }, /* R */
-    { "cache group ", "cache group successfully", "cache group " },
+    { "table ", N_BELIEFS, "" },
+    { NULL, BELIEF_MIGRATE_CACHED_TABLE, "" },
+    { "cache group ", N_BELIEFS, "cache group " },
 };
 
 typedef struct {
@@ -39,6 +39,12 @@ static const char *after(const char *line, const char *lower_prefix)
     return g_ascii_strncasecmp(line, lower_prefix, length) == 0 ? line + length : NULL;
 }
 
+static const char *after_object(const char *line, guint object)
+{
+    return objects[object].word ? after(line, objects[object].word)
+                                : belief_behind(objects[object].or_word, line);
+}
+
 /* "Saving table A.B": a new entry. TRUE where the line begins any object, with rows or without. */
 static gboolean take_begin(GPtrArray *tables, const char *line, MigrateTable **current)
 {
@@ -46,12 +52,12 @@ static gboolean take_begin(GPtrArray *tables, const char *line, MigrateTable **c
     Entry *entry;
 
     for (guint v = 0; v < G_N_ELEMENTS(verbs) && !rest; v++)
-        rest = after(line, verbs[v]);
+        rest = belief_behind(verbs[v], line);
     if (!rest || after(rest, "rows"))
         return FALSE;
     *current = NULL; /* a view or a sequence; what follows is not the last table's */
     for (guint o = 0; o < G_N_ELEMENTS(objects); o++) {
-        const char *name = after(rest, objects[o].word);
+        const char *name = after_object(rest, o);
 
         if (!name || !name[0])
             continue;
@@ -90,7 +96,9 @@ static gboolean take_rows(const char *line, MigrateTable *current)
 static void take_end(GPtrArray *tables, const char *line)
 {
     for (guint o = 0; o < G_N_ELEMENTS(objects); o++) {
-        if (!after(line, objects[o].finished))
+        const char *rest = after_object(line, o);
+
+        if (!rest || !belief_behind(BELIEF_MIGRATE_FINISHED, rest))
             continue;
         for (guint i = tables->len; i-- > 0;) {
             Entry *entry = tables->pdata[i];

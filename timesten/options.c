@@ -3,6 +3,7 @@
  * by instance-helper and facts.
  */
 #include "timesten/options.h"
+#include "timesten/belief.h"
 #include "common/error.h"
 #include "common/text.h"
 
@@ -20,16 +21,23 @@ struct OptionsFile {
     const char *end;  /* line end of the file, for lines that are added */
 };
 
-/* How the two kinds of file spell the same thing. NULL: not known. */
+/* How the two kinds of file spell the same thing. */
 static const struct {
     const char *server_port;
-    const char *backwards_compat;
-    const char *separator; /* between name and value */
+    const char *backwards_compat; /* NULL: a fact that is not known everywhere */
+    const char *separator;        /* between name and value */
 } spellings[] = {
     [ERA_PATH] = { "-server", "-insecure-backwards-compat", " " },
-    /* The attribute behind backwards-compat is not in any public text (facts 2.2). */
     [ERA_ENVIRONMENT] = { "server_port", NULL, "=" },
 };
+
+/* The whole line; NULL where nobody knows it. */
+static const char *compat_line(const OptionsFile *options)
+{
+    const char *known = spellings[options->kind].backwards_compat;
+
+    return known ? known : belief_word(BELIEF_COMPAT_ATTRIBUTE);
+}
 
 static void line_free(Line *line)
 {
@@ -189,23 +197,27 @@ void options_set_server_port(OptionsFile *options, guint16 port)
 
 gboolean options_backwards_compat(const OptionsFile *options)
 {
-    const char *name = spellings[options->kind].backwards_compat;
+    const char *line = compat_line(options);
+    g_autofree char *name = line ? g_strndup(line, strcspn(line, "=")) : NULL;
+    const char *wanted = line ? strchr(line, '=') : NULL;
+    const char *value = name ? options_value(options, name) : NULL;
 
-    return name && find(options, name) != NULL;
+    return value && (!wanted || g_ascii_strcasecmp(value, wanted + 1) == 0);
 }
 
 gboolean options_set_backwards_compat(OptionsFile *options, gboolean on, GError **error)
 {
-    const char *name = spellings[options->kind].backwards_compat;
+    const char *line = compat_line(options);
+    g_autofree char *name = line ? g_strndup(line, strcspn(line, "=")) : NULL;
 
     if (!name) {
-        g_set_error(
-            error, TU_ERROR, TU_ERROR_NOT_POSSIBLE,
-            "timesten.conf has no known attribute for -insecure-backwards-compat. Set it with "
-            "ttInstanceModify where the release has it");
+        g_set_error(error, TU_ERROR, TU_ERROR_NOT_POSSIBLE,
+                    "timesten.conf has no known attribute for -insecure-backwards-compat. Where "
+                    "the release "
+                    "has one, name it as compat-attribute in a file of facts.d");
         return FALSE;
     }
     if (options_backwards_compat(options) != on)
-        set(options, name, on ? name : NULL);
+        set(options, name, on ? line : NULL);
     return TRUE;
 }

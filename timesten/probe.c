@@ -6,6 +6,7 @@
 #include "common/error.h"
 #include "common/file.h"
 #include "common/text.h"
+#include "timesten/belief.h"
 #include "timesten/capture.h"
 #include "timesten/odbc.h"
 #include "timesten/options.h"
@@ -113,7 +114,7 @@ static char *first_existing(const char *const *paths)
 }
 
 /* sys.odbc.ini: HOME/info (or conf), else the daemon home, else the directory above it, which is
- * /var/TimesTen for a root install (that path is R). */
+ * /var/TimesTen for a root install. */
 static char *find_odbc(const InstanceFacts *facts, const Era *era)
 {
     g_autofree char *own = g_build_filename(facts->home, era->odbc_ini, NULL);
@@ -121,8 +122,9 @@ static char *find_odbc(const InstanceFacts *facts, const Era *era)
     g_autofree char *above = g_path_get_dirname(facts->daemon_home);
     g_autofree char *shared = g_build_filename(above, "sys.odbc.ini", NULL);
 
-    return first_existing(
-        (const char *const[]){ own, daemon, era->kind == ERA_PATH ? shared : NULL, NULL });
+    gboolean look_above = era->kind == ERA_PATH && belief_is_so(BELIEF_SHARED_ODBC_INI);
+
+    return first_existing((const char *const[]){ own, daemon, look_above ? shared : NULL, NULL });
 }
 
 /* Whether the option file can be replaced: a new file is renamed over it. */
@@ -141,15 +143,18 @@ static guint16 port_option(const OptionsFile *options, const char *name)
 {
     guint64 port;
 
-    return text_parse_uint64(options_value(options, name), 1, 65535, &port) ? port : 0;
+    return name && text_parse_uint64(options_value(options, name), 1, 65535, &port) ? port : 0;
 }
 
 /* An instance of 18.1 and later takes its programs from the installation that it links to (D). */
 static gboolean has_client_sql(const char *home, const Era *era)
 {
-    g_autofree char *own = g_build_filename(home, "bin/ttIsqlCS", NULL);
-    g_autofree char *installed = g_build_filename(home, "install/bin/ttIsqlCS", NULL);
+    const char *name = belief_word(BELIEF_CLIENT_SQL_PROGRAM);
+    g_autofree char *own = g_build_filename(home, "bin", name, NULL);
+    g_autofree char *installed = g_build_filename(home, "install/bin", name, NULL);
 
+    if (!name)
+        return FALSE;
     return access(own, X_OK) == 0 || (era->kind == ERA_ENVIRONMENT && access(installed, X_OK) == 0);
 }
 
@@ -165,8 +170,10 @@ static gboolean read_options(InstanceFacts *facts, const Era *era, GError **erro
     options = options_parse(text, era->kind);
     facts->server_port = options_server_port(options);
     facts->backwards_compat = options_backwards_compat(options);
-    if (facts->daemon_port == 0) /* up to 11.2 the port normally lies elsewhere (R) */
-        facts->daemon_port = port_option(options, era->kind == ERA_PATH ? "-port" : "daemon_port");
+    if (facts->daemon_port == 0)
+        facts->daemon_port =
+            port_option(options, era->kind == ERA_PATH ? belief_word(BELIEF_DAEMON_PORT_OPTION)
+                                                       : "daemon_port");
     if (!facts->instance_name)
         facts->instance_name = g_strdup(options_value(options, "instance_name"));
     facts->options_writable = can_replace(facts->options_path);

@@ -1,30 +1,29 @@
 #include "timesten/release.h"
+#include "timesten/belief.h"
 #include "common/error.h"
 
 #define PATH .kind = ERA_PATH, .options_file = "ttendaemon.options", .odbc_ini = "info/sys.odbc.ini"
 #define ENVIRONMENT                                                                                \
     .kind = ERA_ENVIRONMENT, .options_file = "conf/timesten.conf", .odbc_ini = "conf/sys.odbc.ini"
 #define PORTS(daemon, server) .daemon_port = daemon, .server_port = server
-#define CLOSES                .can_close = TRUE, .can_modify = TRUE, .force_stop_server = TRUE
-#define HAS_M                 .version_m = TRUE
-#define NO_REP                .unreplicated = "-noRepUpgrade"
-#define RELAXED               .unreplicated = "-relaxedUpgrade"
+#define CLOSES                .can_close = TRUE, .can_modify = TRUE
+#define NO_REP                .unreplicated = BELIEF_MIGRATE_OPTION_OLD
+#define RELAXED               .unreplicated = BELIEF_MIGRATE_OPTION_NEW
 
 /* Newest last. Tags as in the facts: D documented, S seen, R recalled, I inferred, G guessed. The
  * daemon and server ports are conventions of the installers and stand for nothing more (facts 1.4):
  * 15101, 15103, 16001, 17001, 53388 and 53397 are R. An instance's own files always win over them.
- * 5.1 has the ttVersion and ttMigrate of 6.0 (R). Whether -stopserver takes -force in 11.2 is not
- * known, and leaving it out is never refused (I); it is D for 22.1, R for 18.1. */
+ */
 /* clang-format off */
 static const Era eras[] = {
     { { 5, 1 }, "5.1", PATH, .major_parts = 2, PORTS(15101, 15103), NO_REP },
     { { 6, 0 }, "6.0", PATH, .major_parts = 2, PORTS(16001, 16003), NO_REP },
-    { { 7, 0 }, "7.0", PATH, .major_parts = 2, PORTS(17001, 17003), NO_REP, HAS_M },
-    { { 11, 2 }, "11.2.1", PATH, .major_parts = 3, PORTS(53388, 53389), NO_REP, HAS_M },
-    { { 11, 2, 2 }, "11.2.2", PATH, .major_parts = 3, PORTS(53396, 53397), RELAXED, HAS_M },
-    { { 18, 1 }, "18.1", ENVIRONMENT, .major_parts = 2, PORTS(6624, 6625), RELAXED, CLOSES, HAS_M },
-    { { 22, 1 }, "22.1", ENVIRONMENT, .major_parts = 2, PORTS(6624, 6625), RELAXED, CLOSES, HAS_M },
-    { { 26, 1 }, "26.1", ENVIRONMENT, .major_parts = 2, PORTS(6624, 6625), RELAXED, CLOSES, HAS_M },
+    { { 7, 0 }, "7.0", PATH, .major_parts = 2, PORTS(17001, 17003), NO_REP },
+    { { 11, 2 }, "11.2.1", PATH, .major_parts = 3, PORTS(53388, 53389), NO_REP },
+    { { 11, 2, 2 }, "11.2.2", PATH, .major_parts = 3, PORTS(53396, 53397), RELAXED },
+    { { 18, 1 }, "18.1", ENVIRONMENT, .major_parts = 2, PORTS(6624, 6625), RELAXED, CLOSES },
+    { { 22, 1 }, "22.1", ENVIRONMENT, .major_parts = 2, PORTS(6624, 6625), RELAXED, CLOSES },
+    { { 26, 1 }, "26.1", ENVIRONMENT, .major_parts = 2, PORTS(6624, 6625), RELAXED, CLOSES },
 };
 /* clang-format on */
 
@@ -50,8 +49,8 @@ gboolean release_parse(const char *text, Release *ret, GError **error)
         guint64 number = g_ascii_strtoull(p, NULL, 10);
 
         /* Releases before 7.0 have three parts, and their programs may print the last two as one
-         * number: "6.01" is 6.0.1 (the sample of the 6.0 reference; reading it so is I). */
-        if (release.parts == 1 && release.part[0] < 7 && digits == 2 && p[0] == '0')
+         * number: "6.01" is 6.0.1. */
+        if (belief_is_so(BELIEF_RELEASE_TWO_DIGITS) && release.parts == 1 && release.part[0] < 7 && digits == 2 && p[0] == '0')
             release.parts++;
         if (digits == 0 || digits > 5 || release.parts == G_N_ELEMENTS(release.part))
             return wrong_release(error, text);

@@ -30,9 +30,7 @@ typedef struct {
     const char *odbc_ini;       /* below the instance's home */
     gboolean can_close;         /* ttAdmin -close/-open exist */
     gboolean can_modify;        /* an instance can be given another installation: ttInstanceModify */
-    gboolean force_stop_server; /* ttDaemonAdmin -stopserver takes -force */
-    gboolean version_m;         /* ttVersion -m exists */
-    const char *unreplicated;   /* ttMigrate option for databases without replication, or NULL */
+    guint unreplicated;         /* BeliefId: ttMigrate's option for databases without replication */
 } Era;
 
 /* "6.0.8", "7.0.6.0.0", "11.2.2.8.27"; 2 to 5 parts. Error: INVALID_CONFIGURATION. */

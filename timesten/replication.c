@@ -2,6 +2,7 @@
  * and 7.0; later ones take them too (facts 4.4: "unchanged in 22.1"). */
 #include "timesten/replication.h"
 #include "timesten/admin.h"
+#include "timesten/belief.h"
 #include "common/text.h"
 
 #include <string.h>
@@ -70,8 +71,10 @@ char *replication_drop_marks_sql(void)
 
 char *replication_has_marks_sql(void)
 {
-    return g_strdup("select count(*) from sys.tables where tblowner = '" REPLICATION_OWNER
-                    "' and tblname = 'MARKS';");
+    return g_strdup_printf("select count(*) from %s where %s = '" REPLICATION_OWNER
+                           "' and %s = 'MARKS';",
+                           belief_word(BELIEF_TABLES_VIEW), belief_word(BELIEF_TABLES_OWNER),
+                           belief_word(BELIEF_TABLES_NAME));
 }
 
 char *replication_mark_sql(const char *mark)
@@ -91,19 +94,32 @@ char *replication_wait_sql(const char *store, guint seconds)
                            store, seconds);
 }
 
-/* TBLOWNER, TBLNAME and PRIMCNT (columns of the primary key) of SYS.TABLES: R. */
-#define TABLES                                                                                     \
-    "select tblowner, tblname from sys.tables where tblowner not in ('SYS', 'TTREP', 'GRID', "     \
-    "'" REPLICATION_OWNER "')"
+static char *tables_sql(gboolean keyless)
+{
+    const char *owner = belief_word(BELIEF_TABLES_OWNER);
+    GString *sql = g_string_new(NULL);
+
+    g_string_append_printf(sql, "select %s, %s from %s where %s not in (", owner,
+                           belief_word(BELIEF_TABLES_NAME), belief_word(BELIEF_TABLES_VIEW), owner);
+    for (char **own = belief_phrases(BELIEF_TABLES_OWN_OWNERS); *own; own++) {
+        g_autofree char *upper = g_ascii_strup(*own, -1);
+
+        g_string_append_printf(sql, "'%s', ", upper);
+    }
+    g_string_append(sql, "'" REPLICATION_OWNER "')");
+    if (keyless)
+        g_string_append_printf(sql, " and %s = 0", belief_word(BELIEF_TABLES_KEY));
+    return g_string_free(g_string_append_c(sql, ';'), FALSE);
+}
 
 char *replication_tables_sql(void)
 {
-    return g_strdup(TABLES ";");
+    return tables_sql(FALSE);
 }
 
 char *replication_keyless_sql(void)
 {
-    return g_strdup(TABLES " and primcnt = 0;");
+    return tables_sql(TRUE);
 }
 
 /* --- answers ------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
  * checks.
  */
 #include "timesten/status.h"
+#include "timesten/belief.h"
 
 #include <string.h>
 
@@ -14,10 +15,6 @@ typedef struct {
     StatusStore *store; /* the one whose lines come now, or NULL */
     guint64 announced;  /* "There are N connections" of the store */
 } Reader;
-
-/* Connections of TimesTen itself; they come and go with the database and the agents. */
-static const char *const own_types[] = { "Subdaemon", "Replication", "Cache Agent",
-                                         "Oracle Agent" };
 
 static void connection_free(StatusConnection *connection)
 {
@@ -78,7 +75,7 @@ static gboolean take_daemon(Reader *reader, const char *line)
     TimesTenStatus *status = reader->status;
     const char *instance;
 
-    if (!starts(line, "daemon pid "))
+    if (!belief_behind(BELIEF_STATUS_DAEMON, line))
         return FALSE;
     status->daemon_running = TRUE;
     status->daemon_pid = number_after(line, "pid");
@@ -90,7 +87,7 @@ static gboolean take_daemon(Reader *reader, const char *line)
 
 static gboolean take_server(Reader *reader, const char *line)
 {
-    if (!starts(line, "timesten server pid "))
+    if (!belief_behind(BELIEF_STATUS_SERVER, line))
         return FALSE;
     reader->status->server_pid = number_after(line, "pid");
     reader->status->server_port = port_after(line, "port");
@@ -99,10 +96,10 @@ static gboolean take_server(Reader *reader, const char *line)
 
 static gboolean take_store(Reader *reader, const char *line)
 {
-    const char *path = line + strlen("data store ");
+    const char *path = belief_behind(BELIEF_STATUS_STORE, line);
 
     /* "Data store is in shared mode" and the like tell of the store that is being read. */
-    if (!starts(line, "data store /"))
+    if (!path || path[0] != '/')
         return FALSE;
     end_store(reader);
     reader->store = g_new0(StatusStore, 1);
@@ -177,20 +174,20 @@ static gboolean take_connection(Reader *reader, const char *line)
 static void take_property(Reader *reader, const char *line)
 {
     StatusStore *store = reader->store;
-    g_autofree char *lower = g_ascii_strdown(line, -1);
     const char *colon = strchr(line, ':');
+    const char *count = belief_behind(BELIEF_STATUS_CONNECTIONS, line);
 
-    if (starts(line, "there are "))
-        reader->announced = g_ascii_strtoull(line + strlen("there are "), NULL, 10);
-    else if (starts(line, "closed to user connections")) /* R wording */
+    if (count)
+        reader->announced = g_ascii_strtoull(count, NULL, 10);
+    else if (belief_behind(BELIEF_STATUS_CLOSED, line))
         store->closed = TRUE;
-    else if (strstr(lower, "manually unloaded from ram"))
+    else if (belief_is_said(BELIEF_STATUS_UNLOADED, line))
         store->unloaded = TRUE;
-    else if (starts(line, "replication agent is running"))
+    else if (belief_behind(BELIEF_STATUS_REPLICATION, line))
         store->replication_running = TRUE;
-    else if (starts(line, "cache agent is running") || starts(line, "oracle agent is running"))
+    else if (belief_behind(BELIEF_STATUS_CACHE, line))
         store->cache_running = TRUE;
-    else if (starts(line, "ram residence policy") && colon) { /* R wording */
+    else if (belief_behind(BELIEF_STATUS_RAM_POLICY, line) && colon) {
         g_free(store->ram_policy);
         store->ram_policy = g_strstrip(g_strdup(colon + 1));
     }
@@ -208,7 +205,7 @@ TimesTenStatus *status_parse(const char *output, int exit_status)
         const char *line = g_strstrip(lines[i]);
 
         /* The status decides whether the report's title alone may speak for the daemon. */
-        if (starts(line, "timesten status report") && exit_status == 0)
+        if (belief_behind(BELIEF_STATUS_REPORT, line) && exit_status == 0)
             status->daemon_running = TRUE;
         else if (starts(line, "-----") || starts(line, "end of report"))
             end_store(&reader);
@@ -243,10 +240,11 @@ const StatusStore *status_find_store(const TimesTenStatus *status, const char *p
     return NULL;
 }
 
+/* TimesTen's own come and go with the database and the agents. */
 static gboolean is_user(const StatusConnection *connection)
 {
-    for (guint i = 0; i < G_N_ELEMENTS(own_types); i++)
-        if (g_ascii_strcasecmp(connection->type, own_types[i]) == 0)
+    for (char **type = belief_phrases(BELIEF_STATUS_OWN_TYPES); *type; type++)
+        if (g_ascii_strcasecmp(connection->type, *type) == 0)
             return FALSE;
     return TRUE;
 }

@@ -2,73 +2,75 @@
  * worker runs the words in a transient unit, and verdict.c says what came of it.
  */
 #include "timesten/utility.h"
+#include "timesten/belief.h"
 #include "timesten/replication.h"
 #include "common/error.h"
 #include "common/text.h"
 
 #include <string.h>
 
-#define MINUTE       (60 * USEC_PER_SEC)
 #define REASON_LIMIT 300 /* bytes of a wrong name in a message */
 #define DSN_LIMIT    128 /* bytes; ODBC itself stops at 32 */
 
-/* The limits are this project's: long enough for what the step may rightly take, short enough that
- * a hung program is noticed. Start and stop of the daemon include recovery and the last
- * checkpoints. */
+/* Each with how long it may take: long enough for what the step may rightly take, short enough that
+ * a hung program is noticed. */
 static const struct {
     const char *name;
-    guint64 limit_usec;
+    BeliefId limit;
 } utilities[] = {
-    [UTILITY_DAEMON_START] = { "ttDaemonAdmin -start", 5 * MINUTE },
-    [UTILITY_DAEMON_STOP] = { "ttDaemonAdmin -stop", 5 * MINUTE },
-    [UTILITY_SERVER_START] = { "ttDaemonAdmin -startserver", MINUTE },
-    [UTILITY_SERVER_STOP] = { "ttDaemonAdmin -stopserver", 2 * MINUTE },
-    [UTILITY_SERVER_STOP_FORCE] = { "ttDaemonAdmin -stopserver", MINUTE },
-    [UTILITY_STATUS] = { "ttStatus", MINUTE / 2 },
-    [UTILITY_VERSION] = { "ttVersion", MINUTE / 2 },
-    [UTILITY_EXPORT] = { "ttMigrate -c", USEC_NEVER },
-    [UTILITY_IMPORT] = { "ttMigrate -r", USEC_NEVER },
-    [UTILITY_DESTROY] = { "ttDestroy", 10 * MINUTE },
-    [UTILITY_DESTROY_FORCE] = { "ttDestroy -force", 10 * MINUTE },
-    [UTILITY_QUERY] = { "ttAdmin -query", MINUTE },
-    [UTILITY_RAM_LOAD] = { "ttAdmin -ramLoad", 60 * MINUTE },
-    [UTILITY_RAM_UNLOAD] = { "ttAdmin -ramUnload", 60 * MINUTE },
-    [UTILITY_RAM_POLICY] = { "ttAdmin -ramPolicy", 60 * MINUTE }, /* "always" loads */
-    [UTILITY_RAM_GRACE] = { "ttAdmin -ramGrace", MINUTE },
-    [UTILITY_SHM_DETACH] = { "ttAdmin -shmDetach", 60 * MINUTE }, /* with a checkpoint */
-    [UTILITY_SHM_ATTACH] = { "ttAdmin -shmAttach", 10 * MINUTE },
-    [UTILITY_SHM_FREE] = { "ttAdmin -shmFree", MINUTE },
-    [UTILITY_MODIFY] = { "ttInstanceModify -install", 5 * MINUTE },
-    [UTILITY_CLOSE] = { "ttAdmin -close", MINUTE },
-    [UTILITY_OPEN] = { "ttAdmin -open", MINUTE },
-    [UTILITY_CACHE_STOP] = { "ttAdmin -cacheStop", 5 * MINUTE },
-    [UTILITY_CACHE_START] = { "ttAdmin -cacheStart", 2 * MINUTE },
-    [UTILITY_REPLICATION_LIST] = { "ttRepAdmin -receiver -list", MINUTE },
-    [UTILITY_REPLICATION_START] = { "ttAdmin -repStart", 2 * MINUTE },
-    [UTILITY_REPLICATION_STOP] = { "ttAdmin -repStop", 2 * MINUTE },
-    [UTILITY_REPLICATION_POLICY] = { "ttAdmin -repPolicy", MINUTE },
-    [UTILITY_REPLICATION_STATE] = { "ttRepAdmin -receiver -state", MINUTE },
-    [UTILITY_REPLICATION_RESET] = { "ttRepAdmin -receiver -reset", MINUTE },
-    [UTILITY_REPLICATION_WAIT] = { "ttRepAdmin -wait", 2 * MINUTE },
-    [UTILITY_DUPLICATE] = { "ttRepAdmin -duplicate", USEC_NEVER },
-    [UTILITY_SQL] = { "ttIsql", 5 * MINUTE },
-    /* Half of a client's own TTC_Timeout (60 s, D 6.0 and 7.0): a server that says nothing must not
-     * keep everybody else waiting. */
-    [UTILITY_CLIENT_SQL] = { "ttIsqlCS", MINUTE / 2 },
+    [UTILITY_DAEMON_START] = { "ttDaemonAdmin -start", BELIEF_LIMIT_DAEMON },
+    [UTILITY_DAEMON_STOP] = { "ttDaemonAdmin -stop", BELIEF_LIMIT_DAEMON },
+    [UTILITY_SERVER_START] = { "ttDaemonAdmin -startserver", BELIEF_LIMIT_SERVER_START },
+    [UTILITY_SERVER_STOP] = { "ttDaemonAdmin -stopserver", BELIEF_LIMIT_SERVER_STOP },
+    [UTILITY_SERVER_STOP_FORCE] = { "ttDaemonAdmin -stopserver", BELIEF_LIMIT_SERVER_START },
+    [UTILITY_STATUS] = { "ttStatus", BELIEF_LIMIT_LOOK },
+    [UTILITY_VERSION] = { "ttVersion", BELIEF_LIMIT_LOOK },
+    [UTILITY_EXPORT] = { "ttMigrate -c", BELIEF_LIMIT_COPY },
+    [UTILITY_IMPORT] = { "ttMigrate -r", BELIEF_LIMIT_COPY },
+    [UTILITY_DESTROY] = { "ttDestroy", BELIEF_LIMIT_DESTROY },
+    [UTILITY_DESTROY_FORCE] = { "ttDestroy -force", BELIEF_LIMIT_DESTROY },
+    [UTILITY_QUERY] = { "ttAdmin -query", BELIEF_LIMIT_ORDER },
+    [UTILITY_RAM_LOAD] = { "ttAdmin -ramLoad", BELIEF_LIMIT_LOAD },
+    [UTILITY_RAM_UNLOAD] = { "ttAdmin -ramUnload", BELIEF_LIMIT_LOAD },
+    [UTILITY_RAM_POLICY] = { "ttAdmin -ramPolicy", BELIEF_LIMIT_LOAD }, /* "always" loads */
+    [UTILITY_RAM_GRACE] = { "ttAdmin -ramGrace", BELIEF_LIMIT_ORDER },
+    [UTILITY_SHM_DETACH] = { "ttAdmin -shmDetach", BELIEF_LIMIT_LOAD }, /* with a checkpoint */
+    [UTILITY_SHM_ATTACH] = { "ttAdmin -shmAttach", BELIEF_LIMIT_DESTROY },
+    [UTILITY_SHM_FREE] = { "ttAdmin -shmFree", BELIEF_LIMIT_ORDER },
+    [UTILITY_MODIFY] = { "ttInstanceModify -install", BELIEF_LIMIT_DAEMON },
+    [UTILITY_CLOSE] = { "ttAdmin -close", BELIEF_LIMIT_ORDER },
+    [UTILITY_OPEN] = { "ttAdmin -open", BELIEF_LIMIT_ORDER },
+    [UTILITY_CACHE_STOP] = { "ttAdmin -cacheStop", BELIEF_LIMIT_CACHE_STOP },
+    [UTILITY_CACHE_START] = { "ttAdmin -cacheStart", BELIEF_LIMIT_AGENT },
+    [UTILITY_REPLICATION_LIST] = { "ttRepAdmin -receiver -list", BELIEF_LIMIT_ORDER },
+    [UTILITY_REPLICATION_START] = { "ttAdmin -repStart", BELIEF_LIMIT_AGENT },
+    [UTILITY_REPLICATION_STOP] = { "ttAdmin -repStop", BELIEF_LIMIT_AGENT },
+    [UTILITY_REPLICATION_POLICY] = { "ttAdmin -repPolicy", BELIEF_LIMIT_ORDER },
+    [UTILITY_REPLICATION_STATE] = { "ttRepAdmin -receiver -state", BELIEF_LIMIT_ORDER },
+    [UTILITY_REPLICATION_RESET] = { "ttRepAdmin -receiver -reset", BELIEF_LIMIT_ORDER },
+    [UTILITY_REPLICATION_WAIT] = { "ttRepAdmin -wait", BELIEF_LIMIT_WAIT },
+    [UTILITY_DUPLICATE] = { "ttRepAdmin -duplicate", BELIEF_LIMIT_COPY },
+    [UTILITY_SQL] = { "ttIsql", BELIEF_LIMIT_SQL },
+    [UTILITY_CLIENT_SQL] = { "ttIsqlCS", BELIEF_LIMIT_CLIENT_SQL },
 };
 G_STATIC_ASSERT(G_N_ELEMENTS(utilities) == N_UTILITIES);
 
 /* Words of a command line that stand for something; see expansions[]. */
-#define DSN      "{dsn}"
-#define EXISTING "{existing}" /* a connection string that never creates a database */
-#define CREATING "{creating}" /* one that does, whatever the DSN says */
-#define CLIENT   "{client}"   /* one by way of the server of this host */
-#define PATH     "{path}"
-#define SQL      "{sql}"     /* the statements, and the end of the session */
-#define RELAXED  "{relaxed}" /* the era's option for a database without replication, or nothing */
-#define PEER     "{peer}"
-#define WORD     "{word}"
-#define SECONDS  "{seconds}"
+#define DSN            "{dsn}"
+#define EXISTING       "{existing}" /* a connection string that never creates a database */
+#define CREATING       "{creating}" /* one that does, whatever the DSN says */
+#define CLIENT         "{client}"   /* one by way of the server of this host */
+#define PATH           "{path}"
+#define SQL            "{sql}"     /* the statements, and the end of the session */
+#define RELAXED        "{relaxed}" /* the era's option for a database without replication, or nothing */
+#define EXPORT_RELAXED "{export-relaxed}" /* the same of releases that take it there */
+#define START_FORCE    "{start-force}"    /* -force of releases that take it, or nothing */
+#define STOP_FORCE     "{stop-force}"
+#define KEYS           "{keys}" /* -m, likewise */
+#define CLIENT_PROGRAM "{client-program}"
+#define PEER           "{peer}"
+#define WORD           "{word}"
+#define SECONDS        "{seconds}"
 
 /* A row holds for FROM <= release < BEFORE; NULL leaves an end open. The first row that holds is
  * taken. The order of the words is that of the usage in the references (facts 3). */
@@ -78,21 +80,20 @@ static const struct {
     const char *words[12];
 } commands[] = {
     /* -force: a pid file that a power cut left is no reason not to start; the vendor's own unit and
-     * samples always give it. 5.1: R. */
-    { UTILITY_DAEMON_START, NULL, NULL, { "ttDaemonAdmin", "-force", "-start" } },
+     * samples always give it. */
+    { UTILITY_DAEMON_START, NULL, NULL, { "ttDaemonAdmin", START_FORCE, "-start" } },
     { UTILITY_DAEMON_STOP, NULL, NULL, { "ttDaemonAdmin", "-stop" } },
     { UTILITY_SERVER_START, NULL, NULL, { "ttDaemonAdmin", "-startserver" } },
     { UTILITY_SERVER_STOP, NULL, NULL, { "ttDaemonAdmin", "-stopserver" } },
-    { UTILITY_SERVER_STOP_FORCE, "18.1", NULL, { "ttDaemonAdmin", "-force", "-stopserver" } },
-    { UTILITY_SERVER_STOP_FORCE, NULL, NULL, { "ttDaemonAdmin", "-stopserver" } },
+    { UTILITY_SERVER_STOP_FORCE, NULL, NULL, { "ttDaemonAdmin", STOP_FORCE, "-stopserver" } },
     { UTILITY_STATUS, NULL, NULL, { "ttStatus" } },
-    { UTILITY_VERSION, "7.0", NULL, { "ttVersion", "-m" } },
-    { UTILITY_VERSION, NULL, NULL, { "ttVersion" } },
+    { UTILITY_VERSION, NULL, NULL, { "ttVersion", KEYS } },
     /* A connection string with AutoCreate=0, because a mistyped DSN would otherwise be created and
-     * saved as an empty database with exit status 0. The option for databases without replication
-     * stands in the -c usage from 7.0 on (7.0 reference, 11.2.2 usage text), not in that of 6.0. */
-    { UTILITY_EXPORT, NULL, "7.0", { "ttMigrate", "-c", "-connStr", EXISTING, PATH } },
-    { UTILITY_EXPORT, "7.0", NULL, { "ttMigrate", "-c", RELAXED, "-connStr", EXISTING, PATH } },
+     * saved as an empty database with exit status 0. */
+    { UTILITY_EXPORT,
+      NULL,
+      NULL,
+      { "ttMigrate", "-c", EXPORT_RELAXED, "-connStr", EXISTING, PATH } },
     { UTILITY_IMPORT, NULL, NULL, { "ttMigrate", "-r", RELAXED, "-connStr", CREATING, PATH } },
     { UTILITY_DESTROY, NULL, NULL, { "ttDestroy", DSN } },
     { UTILITY_DESTROY_FORCE, NULL, NULL, { "ttDestroy", "-force", DSN } },
@@ -130,7 +131,7 @@ static const struct {
       NULL,
       { "ttRepAdmin", "-connStr", EXISTING, "-wait", "-name", PEER, "-timeout", SECONDS } },
     /* -setMasterRepStart: from the moment of the copy on its source keeps the log for it (D). From
-     * 11.2 on -UID and -PWD of a user of the source are asked for (R), and no password is ever
+     * BELIEF_DUPLICATE_USER_SINCE on a user of the source is asked for, and no password is ever
      * given here; the checks say so. */
     { UTILITY_DUPLICATE,
       NULL,
@@ -138,10 +139,12 @@ static const struct {
       { "ttRepAdmin", "-duplicate", "-from", PEER, "-host", REPLICATION_HOST, "-localhost",
         REPLICATION_HOST, "-setMasterRepStart", DSN } },
     { UTILITY_SQL, NULL, NULL, { "ttIsql", "-v", "1", "-e", SQL, "-connStr", EXISTING } },
-    /* For client/server connections on UNIX ttIsqlCS stands beside ttIsql: D 22.1 and 26.1, S 11.2;
-     * that 5.1 to 7.0 call it so too is R. Without a client DSN: TTC_Server, TTC_Server_DSN and
-     * TCP_Port in the connection string are D in 6.0, 7.0, 22.1 and 26.1, S in 11.2. */
-    { UTILITY_CLIENT_SQL, NULL, NULL, { "ttIsqlCS", "-v", "1", "-e", SQL, "-connStr", CLIENT } },
+    /* Without a client DSN: TTC_Server, TTC_Server_DSN and TCP_Port in the connection string are D
+     * in 6.0, 7.0, 22.1 and 26.1, S in 11.2. */
+    { UTILITY_CLIENT_SQL,
+      NULL,
+      NULL,
+      { CLIENT_PROGRAM, "-v", "1", "-e", SQL, "-connStr", CLIENT } },
 };
 
 const char *utility_name(UtilityId id)
@@ -151,7 +154,7 @@ const char *utility_name(UtilityId id)
 
 guint64 utility_limit_usec(UtilityId id)
 {
-    return utilities[id].limit_usec;
+    return belief_number(utilities[id].limit);
 }
 
 static gboolean is_before(const Release *release, const char *text)
@@ -251,7 +254,50 @@ static char *expand_sql(const Release *release, const UtilityArguments *argument
 static char *expand_relaxed(const Release *release, const UtilityArguments *arguments,
                             GError **error)
 {
-    return g_strdup(arguments->replicated ? "" : release_era(release)->unreplicated);
+    const char *word = belief_word(release_era(release)->unreplicated);
+
+    return g_strdup(arguments->replicated || !word ? "" : word);
+}
+
+static char *expand_export_relaxed(const Release *release, const UtilityArguments *arguments,
+                                   GError **error)
+{
+    return belief_holds_since(BELIEF_MIGRATE_EXPORT_OPTION_SINCE, release)
+               ? expand_relaxed(release, arguments, error)
+               : g_strdup("");
+}
+
+static char *word_since(BeliefId id, const Release *release, const char *word)
+{
+    return g_strdup(belief_holds_since(id, release) ? word : "");
+}
+
+static char *expand_start_force(const Release *release, const UtilityArguments *arguments,
+                                GError **error)
+{
+    return word_since(BELIEF_START_FORCE_SINCE, release, "-force");
+}
+
+static char *expand_stop_force(const Release *release, const UtilityArguments *arguments,
+                               GError **error)
+{
+    return word_since(BELIEF_SERVER_STOP_FORCE_SINCE, release, "-force");
+}
+
+static char *expand_keys(const Release *release, const UtilityArguments *arguments, GError **error)
+{
+    return word_since(BELIEF_VERSION_M_SINCE, release, "-m");
+}
+
+static char *expand_client_program(const Release *release, const UtilityArguments *arguments,
+                                   GError **error)
+{
+    const char *word = belief_word(BELIEF_CLIENT_SQL_PROGRAM);
+
+    if (!word)
+        tu_error_set(error, TU_ERROR_NOT_POSSIBLE,
+                     "The fact client-sql-program says that there is no such program");
+    return g_strdup(word);
 }
 
 static char *expand_peer(const Release *release, const UtilityArguments *arguments, GError **error)
@@ -282,10 +328,21 @@ static const struct {
     const char *word;
     char *(*expand)(const Release *release, const UtilityArguments *arguments, GError **error);
 } expansions[] = {
-    { DSN, expand_dsn },         { EXISTING, expand_existing }, { CREATING, expand_creating },
-    { CLIENT, expand_client },   { PATH, expand_path },         { SQL, expand_sql },
-    { RELAXED, expand_relaxed }, { PEER, expand_peer },         { WORD, expand_word },
+    { DSN, expand_dsn },
+    { EXISTING, expand_existing },
+    { CREATING, expand_creating },
+    { CLIENT, expand_client },
+    { PATH, expand_path },
+    { SQL, expand_sql },
+    { RELAXED, expand_relaxed },
+    { PEER, expand_peer },
+    { WORD, expand_word },
     { SECONDS, expand_seconds },
+    { EXPORT_RELAXED, expand_export_relaxed },
+    { START_FORCE, expand_start_force },
+    { STOP_FORCE, expand_stop_force },
+    { KEYS, expand_keys },
+    { CLIENT_PROGRAM, expand_client_program },
 };
 
 static char *expand(const char *word, const Release *release, const UtilityArguments *arguments,
@@ -303,7 +360,7 @@ char **utility_argv(UtilityId id, const char *home, const Release *release,
                     const UtilityArguments *arguments, GError **error)
 {
     g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
-    g_autofree char *program = NULL, *shown = NULL;
+    g_autofree char *program = NULL, *name = NULL, *shown = NULL;
 
     if (!check_path("instance's home", home, error))
         return NULL;
@@ -312,12 +369,14 @@ char **utility_argv(UtilityId id, const char *home, const Release *release,
 
         if (commands[i].id != id || !row_holds(commands[i].from, commands[i].before, release))
             continue;
+        if (!(name = expand(words[0], release, arguments, error)))
+            return NULL;
         if (release_era(release)->kind == ERA_PATH) {
-            program = g_strdup_printf("%s/bin/%s", home, words[0]);
+            program = g_strdup_printf("%s/bin/%s", home, name);
             g_strv_builder_add(builder, program);
         } else {
             program = g_strdup_printf("%s/bin/ttenv", home);
-            g_strv_builder_add_many(builder, program, words[0], NULL);
+            g_strv_builder_add_many(builder, program, name, NULL);
         }
         for (guint w = 1; w < G_N_ELEMENTS(commands[i].words) && words[w]; w++) {
             g_autofree char *word = expand(words[w], release, arguments, error);
@@ -335,25 +394,34 @@ char **utility_argv(UtilityId id, const char *home, const Release *release,
     return NULL;
 }
 
+static void add_variable(GStrvBuilder *builder, const char *name, const char *value)
+{
+    g_autofree char *text = name && value ? g_strconcat(name, "=", value, NULL) : NULL;
+
+    if (text)
+        g_strv_builder_add(builder, text);
+}
+
 char **utility_environment(UtilityId id, const char *home, const Release *release)
 {
     g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
-    g_autofree char *place = NULL;
+    const char *defaults = belief_word(BELIEF_SQL_DEFAULTS_VARIABLE);
+    const char *library = belief_word(BELIEF_LIBRARY_DIRECTORY);
 
     /* The parsers know the English texts. */
     g_strv_builder_add(builder, "LC_ALL=C");
     /* DSNs come from the instance's sys.odbc.ini alone, which is what the checks have looked at;
-     * one of the same name in the administrator's own .odbc.ini could name another database. That
-     * an empty file there is taken as "no DSNs" is I. */
-    g_strv_builder_add(builder, "ODBCINI=/dev/null");
-    /* Default options of a site would change what is printed (D; that ttIsqlCS reads them too: I).
-     */
+     * one of the same name in the administrator's own .odbc.ini could name another database. */
+    add_variable(builder, "ODBCINI", belief_word(BELIEF_USER_ODBC_INI));
+    /* Default options of a site would change what is printed. */
     if (id == UTILITY_SQL || id == UTILITY_CLIENT_SQL)
-        g_strv_builder_add(builder, "TTISQL=");
-    /* Up to 11.2 bin/ttenv.sh sets the library path and nothing else calls it; that the programs
-     * need it is R. */
-    place = release_era(release)->kind == ERA_PATH ? g_strdup_printf("LD_LIBRARY_PATH=%s/lib", home)
-                                                   : g_strdup_printf("TIMESTEN_HOME=%s", home);
-    g_strv_builder_add(builder, place);
+        add_variable(builder, defaults, "");
+    if (release_era(release)->kind != ERA_PATH) {
+        add_variable(builder, "TIMESTEN_HOME", home);
+    } else if (library) {
+        g_autofree char *place = g_build_filename(home, library, NULL);
+
+        add_variable(builder, "LD_LIBRARY_PATH", place);
+    }
     return g_strv_builder_end(builder);
 }

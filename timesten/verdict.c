@@ -2,6 +2,7 @@
  * nothing. Its verdict is one signal of several: a caller asks ttStatus too before it rests on it.
  */
 #include "timesten/admin.h"
+#include "timesten/belief.h"
 #include "timesten/migrate.h"
 #include "timesten/utility.h"
 #include "timesten/version.h"
@@ -12,83 +13,61 @@
 #define REASON_LIMIT 300 /* bytes of a utility's own line in a message */
 #define KILLED       128 /* exit statuses above it tell a signal */
 
-/* Exit statuses that say more than "error". 6, 8 and 9 of ttAdmin are S (11.2.1), 5 and 7 I; those
- * of ttMigrate are R. Where MEANING is set it goes into the reason. */
+/* Exit statuses that say more than "error". Where MEANING is set it goes into the reason. */
 static const struct {
     UtilityId id;
-    int status;
+    BeliefId status;
     Verdict verdict;
     const char *meaning;
 } statuses[] = {
-    { UTILITY_EXPORT, 1, VERDICT_PARTIAL, "some objects could not be saved" },
-    { UTILITY_EXPORT, 2, VERDICT_FAILED, "fatal error" },
-    { UTILITY_EXPORT, 3, VERDICT_FAILED, "interrupted by a signal" },
-    { UTILITY_IMPORT, 1, VERDICT_PARTIAL, "some objects could not be restored" },
-    { UTILITY_IMPORT, 2, VERDICT_FAILED, "fatal error" },
-    { UTILITY_IMPORT, 3, VERDICT_FAILED, "interrupted by a signal" },
-    { UTILITY_CACHE_START, 5, VERDICT_ALREADY, "already running" },
-    { UTILITY_CACHE_STOP, 6, VERDICT_ALREADY, "already stopped" },
-    { UTILITY_REPLICATION_START, 5, VERDICT_ALREADY, "already running" },
-    { UTILITY_REPLICATION_STOP, 6, VERDICT_ALREADY, "already stopped" },
-    { UTILITY_RAM_LOAD, 7, VERDICT_ALREADY, "already loaded" },
-    { UTILITY_RAM_UNLOAD, 8, VERDICT_ALREADY, "already unloaded" },
-    { UTILITY_RAM_UNLOAD, 9, VERDICT_FAILED, "the database is in use" },
-    { UTILITY_CACHE_STOP, 9, VERDICT_FAILED, "the database is in use" },
+    { UTILITY_EXPORT, BELIEF_MIGRATE_PARTIAL, VERDICT_PARTIAL, "some objects could not be saved" },
+    { UTILITY_EXPORT, BELIEF_MIGRATE_FATAL, VERDICT_FAILED, "fatal error" },
+    { UTILITY_EXPORT, BELIEF_MIGRATE_INTERRUPTED, VERDICT_FAILED, "interrupted by a signal" },
+    { UTILITY_IMPORT, BELIEF_MIGRATE_PARTIAL, VERDICT_PARTIAL,
+      "some objects could not be restored" },
+    { UTILITY_IMPORT, BELIEF_MIGRATE_FATAL, VERDICT_FAILED, "fatal error" },
+    { UTILITY_IMPORT, BELIEF_MIGRATE_INTERRUPTED, VERDICT_FAILED, "interrupted by a signal" },
+    { UTILITY_CACHE_START, BELIEF_ADMIN_AGENT_RUNS, VERDICT_ALREADY, "already running" },
+    { UTILITY_CACHE_STOP, BELIEF_ADMIN_AGENT_STOPPED, VERDICT_ALREADY, "already stopped" },
+    { UTILITY_REPLICATION_START, BELIEF_ADMIN_AGENT_RUNS, VERDICT_ALREADY, "already running" },
+    { UTILITY_REPLICATION_STOP, BELIEF_ADMIN_AGENT_STOPPED, VERDICT_ALREADY, "already stopped" },
+    { UTILITY_RAM_LOAD, BELIEF_ADMIN_LOADED, VERDICT_ALREADY, "already loaded" },
+    { UTILITY_RAM_UNLOAD, BELIEF_ADMIN_UNLOADED, VERDICT_ALREADY, "already unloaded" },
+    { UTILITY_RAM_UNLOAD, BELIEF_ADMIN_IN_USE, VERDICT_FAILED, "the database is in use" },
+    { UTILITY_CACHE_STOP, BELIEF_ADMIN_IN_USE, VERDICT_FAILED, "the database is in use" },
 };
 
 typedef enum { ON_SUCCESS, ON_ERROR } TextWhen;
 
-/* What an output may say against its exit status; lower case. All wordings here are R or G: the
- * references say that these things are told in the output, not how. A caller never rests on the
- * verdict alone, it asks ttStatus. */
+/* What an output may say against its exit status. A caller never rests on the verdict alone, it
+ * asks ttStatus. The first row that holds is taken. */
 static const struct {
     UtilityId id;
     TextWhen when;
-    const char *text;
+    BeliefId text;
     Verdict verdict;
 } texts[] = {
-    /* Under the vendor's systemd unit ttDaemonAdmin refuses and names systemctl; status unknown. */
-    { UTILITY_DAEMON_START, ON_SUCCESS, "systemctl", VERDICT_FAILED },
-    { UTILITY_DAEMON_STOP, ON_SUCCESS, "systemctl", VERDICT_FAILED },
-    { UTILITY_SERVER_START, ON_SUCCESS, "systemctl", VERDICT_FAILED },
-    { UTILITY_SERVER_STOP, ON_SUCCESS, "systemctl", VERDICT_FAILED },
-    { UTILITY_SERVER_STOP_FORCE, ON_SUCCESS, "systemctl", VERDICT_FAILED },
-    { UTILITY_DAEMON_START, ON_SUCCESS, "startup failed", VERDICT_FAILED },
-    { UTILITY_SERVER_START, ON_SUCCESS, "failed", VERDICT_FAILED },
-    { UTILITY_DAEMON_START, ON_ERROR, "already running", VERDICT_ALREADY },
-    { UTILITY_SERVER_START, ON_ERROR, "already running", VERDICT_ALREADY },
-    { UTILITY_SERVER_START, ON_ERROR, "already started", VERDICT_ALREADY },
-    { UTILITY_DAEMON_STOP, ON_ERROR, "not running", VERDICT_ALREADY },
-    { UTILITY_SERVER_STOP, ON_ERROR, "not running", VERDICT_ALREADY },
-    { UTILITY_SERVER_STOP_FORCE, ON_ERROR, "not running", VERDICT_ALREADY },
-    { UTILITY_DAEMON_STOP, ON_ERROR, "unable to connect to daemon", VERDICT_ALREADY },
-    { UTILITY_SERVER_STOP, ON_ERROR, "unable to connect to daemon", VERDICT_ALREADY },
-    { UTILITY_SERVER_STOP_FORCE, ON_ERROR, "unable to connect to daemon", VERDICT_ALREADY },
-    { UTILITY_DAEMON_STOP, ON_ERROR, "daemon: connection refused", VERDICT_ALREADY },
-    { UTILITY_SERVER_STOP, ON_ERROR, "daemon: connection refused", VERDICT_ALREADY },
-    { UTILITY_SERVER_STOP_FORCE, ON_ERROR, "daemon: connection refused", VERDICT_ALREADY },
-    { UTILITY_CLOSE, ON_ERROR, "already closed", VERDICT_ALREADY },
-    { UTILITY_OPEN, ON_ERROR, "already open", VERDICT_ALREADY },
-    /* 833: no such database (S); destroying what is gone has to be repeatable. */
-    { UTILITY_DESTROY, ON_ERROR, " 833:", VERDICT_ALREADY },
-    { UTILITY_DESTROY, ON_ERROR, "tt0833:", VERDICT_ALREADY },
-    { UTILITY_DESTROY, ON_ERROR, "does not exist", VERDICT_ALREADY },
-    { UTILITY_DESTROY_FORCE, ON_ERROR, " 833:", VERDICT_ALREADY },
-    { UTILITY_DESTROY_FORCE, ON_ERROR, "tt0833:", VERDICT_ALREADY },
-    { UTILITY_DESTROY_FORCE, ON_ERROR, "does not exist", VERDICT_ALREADY },
+    { UTILITY_DAEMON_START, ON_SUCCESS, BELIEF_SAYS_SYSTEMCTL, VERDICT_FAILED },
+    { UTILITY_DAEMON_STOP, ON_SUCCESS, BELIEF_SAYS_SYSTEMCTL, VERDICT_FAILED },
+    { UTILITY_SERVER_START, ON_SUCCESS, BELIEF_SAYS_SYSTEMCTL, VERDICT_FAILED },
+    { UTILITY_SERVER_STOP, ON_SUCCESS, BELIEF_SAYS_SYSTEMCTL, VERDICT_FAILED },
+    { UTILITY_SERVER_STOP_FORCE, ON_SUCCESS, BELIEF_SAYS_SYSTEMCTL, VERDICT_FAILED },
+    { UTILITY_DAEMON_START, ON_SUCCESS, BELIEF_SAYS_START_FAILED, VERDICT_FAILED },
+    { UTILITY_SERVER_START, ON_SUCCESS, BELIEF_SAYS_SERVER_START_FAILED, VERDICT_FAILED },
+    { UTILITY_DAEMON_START, ON_ERROR, BELIEF_SAYS_DAEMON_RUNS, VERDICT_ALREADY },
+    { UTILITY_SERVER_START, ON_ERROR, BELIEF_SAYS_SERVER_RUNS, VERDICT_ALREADY },
+    { UTILITY_DAEMON_STOP, ON_ERROR, BELIEF_SAYS_NOT_RUNNING, VERDICT_ALREADY },
+    { UTILITY_SERVER_STOP, ON_ERROR, BELIEF_SAYS_NOT_RUNNING, VERDICT_ALREADY },
+    { UTILITY_SERVER_STOP_FORCE, ON_ERROR, BELIEF_SAYS_NOT_RUNNING, VERDICT_ALREADY },
+    { UTILITY_CLOSE, ON_ERROR, BELIEF_SAYS_CLOSED, VERDICT_ALREADY },
+    { UTILITY_OPEN, ON_ERROR, BELIEF_SAYS_OPEN, VERDICT_ALREADY },
+    /* Destroying what is gone has to be repeatable. */
+    { UTILITY_DESTROY, ON_ERROR, BELIEF_SAYS_NO_DATABASE, VERDICT_ALREADY },
+    { UTILITY_DESTROY_FORCE, ON_ERROR, BELIEF_SAYS_NO_DATABASE, VERDICT_ALREADY },
+    { UTILITY_REPLICATION_LIST, ON_ERROR, BELIEF_SAYS_NO_REPLICATION, VERDICT_DONE },
     /* From 11.2 on access control is always on (D), and no password is ever given here: a server
-     * that asks for one has found the database and answers for it. 7001 is D; that it comes before
-     * anything else is refused is R, and so is the wording of a user without the right to connect.
-     */
-    { UTILITY_CLIENT_SQL, ON_ERROR, " 7001:", VERDICT_DONE },
-    { UTILITY_CLIENT_SQL, ON_ERROR, "user authentication failed", VERDICT_DONE },
-    { UTILITY_CLIENT_SQL, ON_ERROR, "logon denied", VERDICT_DONE },
-};
-
-/* Words by which a line of output is taken for the complaint, in this order; lower case. */
-static const char *const complaints[] = {
-    "*** ",          "error",  "could not", "cannot", "can not", "unable",  "failed",
-    "not permitted", "denied", "refus",     "in use", "invalid", "unknown", "usage",
+     * that asks for one has found the database and answers for it. */
+    { UTILITY_CLIENT_SQL, ON_ERROR, BELIEF_SAYS_ASKS_USER, VERDICT_DONE },
 };
 
 /* The line of an output that says what is wrong: an error with its number, else the first that
@@ -103,10 +82,9 @@ static char *complaint_of(const char *output)
 
     if (numbered)
         return numbered;
-    for (guint c = 0; c < G_N_ELEMENTS(complaints); c++)
+    for (char **word = belief_phrases(BELIEF_COMPLAINTS); *word; word++)
         for (guint i = 0; lines[i]; i++)
-            if (strstr(lower_lines[i], complaints[c]) &&
-                !strstr(lower_lines[i], "the command failed."))
+            if (strstr(lower_lines[i], *word) && !strstr(lower_lines[i], "the command failed."))
                 return g_strdup(lines[i]);
     for (guint i = 0; lines[i]; i++)
         if (g_strstrip(lines[i])[0] && !strstr(lower_lines[i], "the command failed."))
@@ -165,17 +143,16 @@ Verdict utility_judge(UtilityId id, const Release *release, int exit_status, con
     Verdict verdict = exit_status == 0 ? VERDICT_DONE : VERDICT_FAILED;
     const char *meaning = NULL;
     const char *text = output ? output : "";
-    g_autofree char *lower = g_ascii_strdown(text, -1);
 
     *ret_reason = NULL;
     for (guint i = 0; i < G_N_ELEMENTS(statuses); i++)
-        if (statuses[i].id == id && statuses[i].status == exit_status) {
+        if (statuses[i].id == id && belief_has_status(statuses[i].status, exit_status)) {
             verdict = statuses[i].verdict;
             meaning = statuses[i].meaning;
         }
     for (guint i = 0; i < G_N_ELEMENTS(texts); i++)
         if (texts[i].id == id && (texts[i].when == ON_SUCCESS) == (exit_status == 0) &&
-            exit_status < KILLED && strstr(lower, texts[i].text)) {
+            exit_status < KILLED && belief_is_said(texts[i].text, text)) {
             verdict = texts[i].verdict;
             break;
         }

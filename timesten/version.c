@@ -1,4 +1,5 @@
 #include "timesten/version.h"
+#include "timesten/belief.h"
 #include "common/text.h"
 
 #include <string.h>
@@ -54,8 +55,7 @@ static void take_daemon_home(Version *version, const char *value)
     take_string(&version->daemon_home, value);
 }
 
-/* "TimesTen Release 7.0 (32 bit Linux/x86) (tt70:17000)"; a client has "(name)" alone. That the
- * name before the port is the instance's in 6.0 and 7.0 too is I. */
+/* "TimesTen Release 7.0 (32 bit Linux/x86) (tt70:17000)"; a client has "(name)" alone. */
 static void take_banner(Version *version, const char *value)
 {
     g_auto(GStrv) groups = g_strsplit(value, "(", 4);
@@ -74,21 +74,23 @@ static void take_banner(Version *version, const char *value)
             take_port(version, colon + 1);
             *colon = '\0';
         }
-        take_instance(version, group);
+        if (belief_is_so(BELIEF_VERSION_BANNER_INSTANCE))
+            take_instance(version, group);
     }
 }
 
 /* Beginnings of lines, lower case, and what the rest of the line is. */
 static const struct {
-    const char *begin;
+    const char *begin; /* NULL: a fact that is not known everywhere */
     Take take;
+    BeliefId or_begin;
 } lines[] = {
     { "version=", take_key_release },
     { "bits=", take_bits },
     { "effective_port=", take_port },
     { "instance=", take_instance },
-    { "instance_admin=", take_admin },
-    { "effective_daemonhome=", take_daemon_home },
+    { NULL, take_admin, BELIEF_VERSION_KEY_ADMIN },
+    { NULL, take_daemon_home, BELIEF_VERSION_KEY_DAEMON_HOME },
     { "timesten release ", take_banner },
     { "instance admin:", take_admin },
     { "daemon home directory:", take_daemon_home },
@@ -102,6 +104,16 @@ static char *unquote(const char *value)
     return plain ? plain : g_strdup(value);
 }
 
+/* What stands behind the beginning of a row, or NULL. */
+static const char *rest_of(const char *line, guint row)
+{
+    const char *begin = lines[row].begin;
+
+    if (!begin)
+        return belief_behind(lines[row].or_begin, line);
+    return g_ascii_strncasecmp(line, begin, strlen(begin)) == 0 ? line + strlen(begin) : NULL;
+}
+
 Version *version_parse(const char *output)
 {
     g_autoptr(Version) version = g_new0(Version, 1);
@@ -112,12 +124,12 @@ Version *version_parse(const char *output)
         const char *line = g_strstrip(text[i]);
 
         for (guint l = 0; l < G_N_ELEMENTS(lines); l++) {
-            gsize length = strlen(lines[l].begin);
+            const char *rest = rest_of(line, l);
             g_autofree char *value = NULL;
 
-            if (g_ascii_strncasecmp(line, lines[l].begin, length) != 0)
+            if (!rest)
                 continue;
-            value = unquote(line + length + strspn(line + length, " \t"));
+            value = unquote(rest + strspn(rest, " \t"));
             lines[l].take(version, value);
         }
     }

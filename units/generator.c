@@ -14,6 +14,7 @@
 #include "state/inventory.h"
 #include "state/record.h"
 #include "state/request.h"
+#include "timesten/belief.h"
 #include "timesten/utility.h"
 #include "units/deadline.h"
 #include "units/layout.h"
@@ -230,8 +231,8 @@ static gboolean append_utility(GString *text, const char *key, const char *prefi
     return words != NULL;
 }
 
-/* The main daemon does not start a TimesTen Server again that died (G); an instance that is down,
- * or on its way, is systemd's. */
+/* The main daemon does not start a TimesTen Server again that died, or else nobody need; an instance
+ * that is down, or on its way, is systemd's. */
 static void write_reviver(const Generator *generator, const ServerConfig *server)
 {
     const InstanceConfig *instance =
@@ -243,7 +244,7 @@ static void write_reviver(const Generator *generator, const ServerConfig *server
     g_autoptr(GError) error = NULL;
     g_auto(GStrv) environment = NULL;
 
-    if (!layout)
+    if (!layout || belief_is_so(BELIEF_SERVER_COMES_BACK))
         return;
     environment = utility_environment(UTILITY_SERVER_START, instance->home, &layout->release);
     g_string_append_printf(text, "[Service]\nUser=%s\n", layout->user);
@@ -449,8 +450,18 @@ static void generate_all(Generator *generator)
     writer_tidy(generator->writer);
 }
 
+/* What a wrong file would say is not known; nobody's port waits for it. */
+static void read_facts(const Generator *generator)
+{
+    g_auto(GStrv) problems = belief_load();
+
+    for (guint i = 0; problems[i]; i++)
+        report(generator, 3, problems[i]);
+}
+
 static void look_around(Generator *generator)
 {
+    read_facts(generator);
     if (!state_is_visible()) {
         report(generator, 6,
                "The state of timesten-upgrade is not there yet; it is looked for again when file "

@@ -31,6 +31,26 @@ def any_socket_is_held_and_told(bus):
     assert [call.rsplit(' ', 1)[0] for call in bus.calls()] == ['HoldSocket web.socket 90000000', 'ResumeSocket']
 
 
+@mocked()
+def facts_are_listed_with_what_sets_them(bus):
+    out = bus.run('facts').expect(0).out
+    assert re.search(r'^limit-look +G +2min +An estimate +/etc/timesten-upgrade/facts.d/site.conf:2$', out, re.M), out
+    assert re.search(r'^client-sql-program +R +ttIsqlCS +22.1 reference +-$', out, re.M), out
+    out = bus.run('facts', 'limit-look').expect(0).out
+    assert 'site.conf:2, instead of 30s' in out and 'How long' in out and 'client' not in out, out
+    assert 'ttctl facts shows' in bus.run('facts', 'colour').expect(17).err
+    facts = bus.json_once('facts')['facts']
+    assert facts[0]['override'].endswith(':2') and facts[0]['default'] == '30s' and facts[1]['override'] is None, facts
+
+
+@mocked(WrongFacts=1)
+def wrong_facts_are_told_with_the_list(bus):
+    run = bus.run('facts').expect(18)
+    assert 'limit-look' in run.out and 'other.conf:3: unknown key' in run.err, run
+    value = bus.run('facts', '--json=short').expect(18)
+    assert json.loads(value.out)['problems'] == ['other.conf:3: unknown key colour= in [Facts]'], value
+
+
 @mocked(OldService=1)
 def service_that_holds_no_sockets_is_understood(bus):
     assert 'web.socket' not in bus.run('list').expect(0).out

@@ -1,6 +1,6 @@
 """The manual pages tell what the program, the configuration reader and the bus contract have.
 
-    manual.py SOURCE TTCTL MOCK ERRORS TEST
+    manual.py SOURCE TTCTL MOCK ERRORS FACTS-PAGE TEST
     manual.py --list
 """
 import contextlib
@@ -88,7 +88,7 @@ def keys(value):
 
 def json_shapes_are_those_of_the_program(tools):
     examples = re.findall(r'^\.\\" json (.*?)\n(.*?)^\.\\" end', page(tools, 'ttctl.1'), re.M | re.S)
-    assert len(examples) == 10, examples
+    assert len(examples) == 11, examples
     script = {'End': 'failed', 'Checks': 'failed', 'PaceMSec': 1}
     with contextlib.closing(Bus(tools.programs, script)) as bus:
         bus.run('upgrade', 'main', 'tt70')  # so that there is a job
@@ -164,18 +164,29 @@ def steps_are_those_of_the_plan(tools):
 
 
 def pages_are_clean(tools):
-    for name in PAGES:
-        done = subprocess.run(['groff', '-man', '-t', '-ww', '-Tutf8', '-z',
-                               str(tools.source / 'docs' / name)],
+    pages = [tools.source / 'docs' / name for name in PAGES] + [tools.facts]
+    for name in pages:
+        done = subprocess.run(['groff', '-man', '-t', '-ww', '-Tutf8', '-z', str(name)],
                               capture_output=True, text=True, check=False)
         assert done.returncode == 0 and not done.stderr, f'{name}: {done.stderr}'
+
+
+def page_of_facts_has_each_of_them(tools):
+    """Made from the table; what is lost on the way would be lost to every reader."""
+    shown = subprocess.run(['groff', '-man', '-Tascii', '-P-cbou', str(tools.facts)], capture_output=True, text=True,
+                           check=True).stdout
+    rows = (tools.source / 'timesten/belief-rows.c').read_text(encoding='utf-8')
+    names = re.findall(r'^    \[BELIEF_\w+\] = { "([a-z-]+)", \'([SRIG])\'', rows, re.M)
+    assert len(names) > 70, names
+    for name, tag in names:
+        assert re.search(rf'^ +{name}=(?:.*\n){{1,4}}? +{tag}, ', shown, re.M), f'{name} is not on the page'
 
 
 TESTS = (exit_statuses_are_the_error_table, verbs_are_those_of_the_help,
          options_are_those_of_the_help, json_shapes_are_those_of_the_program,
          configuration_keys_are_those_of_the_reader, bus_members_are_those_of_the_contract,
          calls_by_hand_are_those_of_the_contract,
-         steps_are_those_of_the_plan, pages_are_clean)
+         steps_are_those_of_the_plan, page_of_facts_has_each_of_them, pages_are_clean)
 
 
 class Tools:
@@ -183,6 +194,7 @@ class Tools:
         self.source = Path(words[0])
         self.programs = words[1:4]
         self.ttctl, _, self.errors = self.programs
+        self.facts = Path(words[4])  # the page that the build makes
 
 
 def main():
@@ -190,7 +202,7 @@ def main():
     if sys.argv[1:] == ['--list']:
         print('\n'.join(names))
         return
-    names[sys.argv[5]](Tools(sys.argv[1:5]))
+    names[sys.argv[6]](Tools(sys.argv[1:6]))
 
 
 if __name__ == '__main__':

@@ -71,6 +71,19 @@ static int on_list_held(sd_bus_message *call, void *data, sd_bus_error *error)
                                       G_GUINT64_CONSTANT(1700000060000000), 3, 4096);
 }
 
+static int on_list_facts(sd_bus_message *call, void *data, sd_bus_error *error)
+{
+    gboolean wrong = script_number(data, "WrongFacts", 0);
+
+    if (script_number(data, "OldService", 0))
+        return sd_bus_error_setf(error, SD_BUS_ERROR_UNKNOWN_METHOD, "Unknown method");
+    return sd_bus_reply_method_return(
+        call, "a(ssssssss)as", 2, "limit-look", "G", "time", "2min", "30s",
+        "How long ttStatus may take", "An estimate", "/etc/timesten-upgrade/facts.d/site.conf:2",
+        "client-sql-program", "R", "word", "ttIsqlCS", "ttIsqlCS", "The client's program",
+        "22.1 reference", "", wrong ? 1 : 0, "other.conf:3: unknown key colour= in [Facts]");
+}
+
 static int on_hold_socket(sd_bus_message *call, void *data, sd_bus_error *error)
 {
     Mock *mock = data;
@@ -195,6 +208,7 @@ const sd_bus_vtable manager_vtable[] = {
     SD_BUS_METHOD("GetJob", "t", "o", on_get_job, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("ListHeldSockets", "", "a(sssttuu)", on_list_held, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("ListChecks", "", "a(ssasasssssss)", on_list_checks, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("ListFacts", "", "a(ssssssss)as", on_list_facts, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("HoldSocket", "sta{sv}", "", on_hold_socket, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("ResumeSocket", "sa{sv}", "", on_resume_socket, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Adopt", "ssa{sv}", "to", on_adopt, SD_BUS_VTABLE_UNPRIVILEGED),

@@ -105,7 +105,7 @@ static void every_release_has_its_era(void)
         g_assert_cmpuint(era->major_parts, >=, 2);
         g_assert_nonnull(era->options_file);
         g_assert_nonnull(era->odbc_ini);
-        g_assert_nonnull(era->unreplicated);
+        g_assert_cmpuint(era->unreplicated, >, 0);
     }
 }
 
