@@ -78,6 +78,13 @@ static gboolean take_instance(Options *options, GVariantDict *job, const OptionR
     return TRUE;
 }
 
+static gboolean take_scratch(Options *options, GVariantDict *job, const OptionRow *row,
+                             const char *value, GError **error)
+{
+    options->scratch = value;
+    return TRUE;
+}
+
 static gboolean is_word(const char *text)
 {
     return *text && g_utf8_validate(text, -1, NULL);
@@ -182,7 +189,7 @@ static const OptionRow rows[] = {
     { "allow-data-loss", 0, VALUE_NONE, NULL, "Lose what was written since the switch (rollback)",
       GROUP_ROLLBACK, take_yes, 0, "allow-data-loss" },
     { "backwards-compat-off", 0, VALUE_NONE, NULL,
-      "Let clients before 7.0 no longer connect (confirm)", GROUP_COMPAT, take_yes, 0,
+      "Let clients that need the option no longer connect (confirm)", GROUP_COMPAT, take_yes, 0,
       "backwards-compat-off" },
     { "databases", 0, VALUE_REQUIRED, "A,B", "Destroy these (clean), or manage these (adopt)",
       GROUP_DATABASES, take_list, 0, "databases" },
@@ -194,6 +201,8 @@ static const OptionRow rows[] = {
       GROUP_ADOPT, take_word, 0, "listen" },
     { "mode", 0, VALUE_REQUIRED, "MODE", "How it is reached later: relay, inherit (adopt)",
       GROUP_ADOPT, take_word, 0, "mode" },
+    { "scratch", 0, VALUE_REQUIRED, "DSN", "Try more on a database made for it (probe)", GROUP_PROBE,
+      take_scratch },
     { "dry-run", 0, VALUE_NONE, NULL, "Show what would be done, and change nothing", GROUP_CONFIRM,
       take_flag, FLAG(dry_run) },
     { "yes", 'y', VALUE_NONE, NULL, "Do not ask for confirmation", GROUP_CONFIRM, take_flag,

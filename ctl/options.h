@@ -27,7 +27,8 @@ typedef enum {
     GROUP_COMPAT = 1 << 11,  /* --backwards-compat-off */
     GROUP_CHECK = 1 << 12,   /* --list, --only= */
     GROUP_SKIP = 1 << 13,    /* --skip= */
-    N_GROUPS = 14,
+    GROUP_PROBE = 1 << 14,   /* --scratch= */
+    N_GROUPS = 15,
 } OptionGroup;
 
 typedef struct {
@@ -44,6 +45,7 @@ typedef struct {
     gboolean list;
     gboolean help;
     gboolean version;
+    const char *scratch;        /* DSN for a probe; NULL: not given */
     const char *instance;       /* whose server is adopted; NULL: not given */
     const char *limit;          /* of a hold, as written; NULL: not given */
     GVariant *job;              /* a{sv} as the verb's call takes it */

@@ -32,6 +32,8 @@ static const Verb rows[] = {
     { "retry", 1, 1, "ID", "Go on with a job that needs attention", GROUP_WAIT, TRUE, retry_run },
     { "facts", 0, 1, "[NAME]", "Show what is taken for granted of TimesTen, and which files say otherwise",
       0, TRUE, facts_run },
+    { "probe", 1, 1, "INSTANCE", "Try on an instance what is taken for granted of TimesTen", GROUP_PROBE,
+      TRUE, probe_run },
     { "hold", 1, 2, "SERVER [LIMIT]", "Let new connects wait instead of being served; any UNIT.socket, too", GROUP_LIMIT,
       TRUE, hold_run },
     { "resume", 1, 1, "SERVER", "Serve held connects again", 0, TRUE, resume_run },

@@ -28,6 +28,7 @@ int rollback_run(Session *session, char **arguments, GError **error);
 int confirm_run(Session *session, char **arguments, GError **error);
 int clean_run(Session *session, char **arguments, GError **error);
 int adopt_run(Session *session, char **arguments, GError **error);
+int probe_run(Session *session, char **arguments, GError **error);
 int facts_run(Session *session, char **arguments, GError **error);
 int jobs_run(Session *session, char **arguments, GError **error);
 int job_run(Session *session, char **arguments, GError **error);

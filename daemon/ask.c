@@ -1,5 +1,6 @@
 #include "daemon/ask.h"
 #include "daemon/daemon.h"
+#include "daemon/instance.h"
 #include "daemon/log.h"
 #include "common/error.h"
 #include "common/names.h"
@@ -10,7 +11,9 @@
 #include <glib/gstdio.h>
 
 #define WORKER     LIBEXECDIR "/upgrade-job"
+#define HELPER     LIBEXECDIR "/instance-helper"
 #define LIMIT_USEC (5 * 60 * USEC_PER_SEC) /* a check asks every database a few things */
+#define TRY_USEC   (9 * 60 * USEC_PER_SEC) /* each utility once or twice */
 /* Checks cost the host something, and anybody with an active session may ask for them. */
 #define ASKS_LIMIT 4
 
@@ -18,6 +21,7 @@ typedef struct {
     Daemon *daemon;
     char *key; /* what is asked: the same question is asked once */
     const char *type;
+    const char *program; /* as messages call it */
     const char *verb;
     char *unit;
     char *output;
@@ -43,6 +47,7 @@ void ask_clean(Daemon *daemon)
 
     transient_forget_all(daemon->bus, "timesten-util-check-*");
     transient_forget_all(daemon->bus, "timesten-util-plan-*");
+    transient_forget_all(daemon->bus, "timesten-util-try-*");
     while (directory && (name = g_dir_read_name(directory)))
         if (g_str_has_suffix(name, ".out")) {
             g_autofree char *file = g_build_filename(path, name, NULL);
@@ -95,7 +100,7 @@ static GVariant *judge(const Ask *ask, const TransientOutcome *outcome, GError *
 
     if (outcome->timed_out)
         g_set_error(error, TU_ERROR, TU_ERROR_DEADLINE_PASSED,
-                    "upgrade-job %s took longer than 5 min. journalctl -u %s tells more", ask->verb,
+                    "%s %s took too long. journalctl -u %s tells more", ask->program, ask->verb,
                     ask->unit);
     else if (outcome->exit_status == 0)
         answer =
@@ -104,14 +109,14 @@ static GVariant *judge(const Ask *ask, const TransientOutcome *outcome, GError *
         return answer ? g_variant_ref_sink(answer) : NULL;
     if (problem)
         g_set_error(error, TU_ERROR, TU_ERROR_FAILED,
-                    "The answer of upgrade-job %s cannot be read: %s. It printed: %s", ask->verb,
+                    "The answer of %s %s cannot be read: %s. It printed: %s", ask->program, ask->verb,
                     problem->message, *shown ? shown : "nothing");
     else if (outcome->exit_status < 0)
-        g_set_error(error, TU_ERROR, TU_ERROR_FAILED, "upgrade-job %s could not be run: %s",
-                    ask->verb, outcome->result);
+        g_set_error(error, TU_ERROR, TU_ERROR_FAILED, "%s %s could not be run: %s",
+                    ask->program, ask->verb, outcome->result);
     else if (!told_error(output, error))
         g_set_error(error, TU_ERROR, TU_ERROR_FAILED,
-                    "upgrade-job %s ended with status %d. It printed: %s", ask->verb,
+                    "%s %s ended with status %d. It printed: %s", ask->program, ask->verb,
                     outcome->exit_status, *shown ? shown : "nothing");
     return NULL;
 }
@@ -153,30 +158,41 @@ static Ask *find(const Daemon *daemon, const char *key)
     return NULL;
 }
 
+/* What is asked of which program. */
+typedef struct {
+    const char *program;
+    const char *description;
+    const char *type; /* of its answer */
+    char **argv;      /* argv[1] is the verb */
+    const char *user; /* NULL: root */
+    guint64 limit_usec;
+} Question;
+
 /* Makes the question's unit; NULL where systemd cannot be asked. */
-static Ask *start(Call *call, const char *verb, const char *type, const char *options, char **key)
+static Ask *start(Daemon *daemon, const Question *question, char **key)
 {
     static guint questions;
-    Daemon *daemon = call->object->daemon;
+    const char *verb = question->argv[1];
     g_autofree char *number = g_strdup_printf("%d.%u", (int)getpid(), ++questions);
     g_autofree char *file = g_strdup_printf("instance/%s-%s.out", verb, number);
-    char *argv[] = { (char *)WORKER, (char *)verb, call->server, call->to, (char *)options, NULL };
     Ask *ask = g_new0(Ask, 1);
 
     *ask = (Ask){ .daemon = daemon,
                   .key = g_steal_pointer(key),
-                  .type = type,
-                  .verb = verb,
+                  .type = question->type,
+                  .program = question->program,
+                  .verb = g_intern_string(verb),
                   .unit = transient_name(verb, number, NULL),
                   .output = path_runtime(file),
                   .calls = g_ptr_array_new() };
     ask->run =
         transient_run(daemon->bus,
                       &(TransientSpec){ .unit = ask->unit,
-                                        .description = "Look whether TimesTen can be upgraded",
-                                        .argv = argv,
+                                        .description = question->description,
+                                        .argv = question->argv,
+                                        .user = question->user,
                                         .output = ask->output,
-                                        .limit_usec = LIMIT_USEC,
+                                        .limit_usec = question->limit_usec,
                                         .fresh = TRUE },
                       on_done, ask);
     if (!ask->run) {
@@ -187,10 +203,9 @@ static Ask *start(Call *call, const char *verb, const char *type, const char *op
     return ask;
 }
 
-static void ask_worker(Call *call, const char *verb, const char *type)
+static void ask_question(Call *call, const Question *question)
 {
-    g_autofree char *options = g_variant_print(call->options, TRUE);
-    g_autofree char *key = g_strdup_printf("%s\n%s\n%s\n%s", verb, call->server, call->to, options);
+    g_autofree char *key = g_strjoinv("\n", question->argv);
     Ask *ask = find(call->object->daemon, key);
 
     if (!ask && call->object->daemon->asks->len >= ASKS_LIMIT) {
@@ -198,12 +213,52 @@ static void ask_worker(Call *call, const char *verb, const char *type)
                        ASKS_LIMIT);
         return;
     }
-    if (!ask && !(ask = start(call, verb, type, options, &key))) {
-        call_fail_with(call, TU_ERROR_FAILED,
-                       "upgrade-job %s cannot be run: systemd cannot be asked", verb);
+    if (!ask && !(ask = start(call->object->daemon, question, &key))) {
+        call_fail_with(call, TU_ERROR_FAILED, "%s %s cannot be run: systemd cannot be asked",
+                       question->program, question->argv[1]);
         return;
     }
     g_ptr_array_add(ask->calls, call);
+}
+
+static void ask_worker(Call *call, const char *verb, const char *type)
+{
+    g_autofree char *options = g_variant_print(call->options, TRUE);
+    char *argv[] = { (char *)WORKER, (char *)verb, call->server, call->to, options, NULL };
+
+    ask_question(call, &(Question){ .program = "upgrade-job",
+                                    .description = "Look whether TimesTen can be upgraded",
+                                    .type = type,
+                                    .argv = argv,
+                                    .limit_usec = LIMIT_USEC });
+}
+
+void ask_trials(Call *call, const char *scratch)
+{
+    const InstanceConfig *config = ((const Instance *)call->object)->config;
+    g_autoptr(GError) error = NULL;
+    g_autofree char *user =
+        config->admin ? g_strdup(config->admin) : facts_guess_admin(config->home, &error);
+    g_autoptr(GPtrArray) words = g_ptr_array_new_with_free_func(g_free);
+
+    if (!user) {
+        call_fail(call, error);
+        return;
+    }
+    g_ptr_array_add(words, g_strdup(HELPER));
+    g_ptr_array_add(words, g_strdup("try"));
+    g_ptr_array_add(words, g_strdup(config->home));
+    if (config->release)
+        g_ptr_array_add(words, g_strconcat("--release=", config->release, NULL));
+    if (scratch)
+        g_ptr_array_add(words, g_strconcat("--scratch=", scratch, NULL));
+    g_ptr_array_add(words, NULL);
+    ask_question(call, &(Question){ .program = "instance-helper",
+                                    .description = "Try the facts on a TimesTen instance",
+                                    .type = "a(ssssss)",
+                                    .argv = (char **)words->pdata,
+                                    .user = user,
+                                    .limit_usec = TRY_USEC });
 }
 
 void ask_check(Call *call)

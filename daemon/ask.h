@@ -6,6 +6,8 @@
 
 void ask_check(Call *call);
 void ask_plan(Call *call);
+/* Tries the facts on the call's instance, as its administrator; SCRATCH may be NULL. */
+void ask_trials(Call *call, const char *scratch);
 
 /* Takes away what a daemon that was killed left behind: questions whose callers are gone with it.
  */

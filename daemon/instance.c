@@ -1,9 +1,15 @@
 #include "daemon/instance.h"
+#include "daemon/ask.h"
+#include "daemon/call.h"
 #include "daemon/daemon.h"
+#include "daemon/options.h"
 #include "daemon/probe.h"
 #include "daemon/publish.h"
 #include "daemon/server.h"
+#include "common/error.h"
 #include "common/names.h"
+
+#include <string.h>
 
 /* --- properties ------------------------------------------------------------------------------- */
 
@@ -101,8 +107,47 @@ static const PropertyRow properties[] = {
     { NULL },
 };
 
+/* --- Probe ------------------------------------------------------------------------------------ */
+
+static gboolean probe_prepare(Call *call, GError **error)
+{
+    g_autoptr(GVariant) options =
+        g_variant_get_child_value(call->arguments, g_variant_n_children(call->arguments) - 1);
+    const char *scratch = NULL;
+
+    if (g_variant_n_children(call->arguments) > 1)
+        g_variant_get_child(call->arguments, 0, "&s", &scratch);
+    if (scratch && (!scratch[0] || scratch[0] == '-' || strpbrk(scratch, "[]\n\r=;")))
+        return tu_error_set(error, TU_ERROR_INVALID_OPTION,
+                            "That is no name of a database. Name a DSN of the instance");
+    return options_take(call, options, OPTIONS_NONE, error);
+}
+
+static void probe_act(Call *call)
+{
+    ask_trials(call, NULL);
+}
+
+static void probe_scratch_act(Call *call)
+{
+    const char *scratch;
+
+    g_variant_get_child(call->arguments, 0, "&s", &scratch);
+    ask_trials(call, scratch);
+}
+
+static const MethodRow methods[] = {
+    { "Probe", "a{sv}", "a(ssssss)", SD_BUS_PARAM(options) SD_BUS_PARAM(facts),
+      "org.timesten.upgrade1.check", probe_prepare, probe_act },
+    { "ProbeScratch", "sa{sv}", "a(ssssss)",
+      SD_BUS_PARAM(scratch) SD_BUS_PARAM(options) SD_BUS_PARAM(facts),
+      "org.timesten.upgrade1.upgrade", probe_prepare, probe_scratch_act },
+    { NULL },
+};
+
 const Interface instance_interface = {
     .name = TU_INSTANCE_INTERFACE,
+    .methods = methods,
     .properties = properties,
 };
 

@@ -3,6 +3,7 @@
 #include "job/confirm.h"
 #include "job/replication.h"
 #include "state/backing.h"
+#include "timesten/rules.h"
 
 static gboolean look_unconfirmed(Check *check, GError **error)
 {
@@ -76,7 +77,7 @@ static gboolean look_compat(Check *check, GError **error)
         return TRUE;
     if (!confirm_drops_compat(job))
         check_found(check, SEVERITY_WARNING, job->from.config->name,
-                    "When no client before 7.0 is left, give the option backwards-compat-off "
+                    "When no client before " RULES_COMPAT_RELEASE " is left, give the option backwards-compat-off "
                     "(ttctl confirm --backwards-compat-off)",
                     "It runs with -insecure-backwards-compat, and stays so");
     else if (other)
@@ -89,7 +90,7 @@ static gboolean look_compat(Check *check, GError **error)
         check_found(check, SEVERITY_WARNING, job->from.config->name,
                     "Confirm at a moment at which that is all right",
                     "Its main daemon is started anew without -insecure-backwards-compat: connects "
-                    "wait, sessions end, and clients before 7.0 cannot come back");
+                    "wait, sessions end, and clients before " RULES_COMPAT_RELEASE " cannot come back");
     return TRUE;
 }
 

@@ -132,7 +132,7 @@ static gboolean look_backwards_compat(Check *check, GError **error)
         return TRUE;
     check_found(check, SEVERITY_WARNING, job->to.config->name,
                 "When all clients use the new release, take the option away and restart the daemon",
-                "Clients of releases before 7.0 reach the new server only with "
+                "Clients of releases before " RULES_COMPAT_RELEASE " reach the new server only with "
                 "-insecure-backwards-compat; the job sets it in %s",
                 job->to.facts->options_path);
     /* The option is read at the daemon's start; a restart would cut whoever works with the new
@@ -164,14 +164,14 @@ static gboolean look_compat_on(Check *check, GError **error)
     for (guint i = 0; i < G_N_ELEMENTS(sides); i++) {
         const InstanceFacts *facts = sides[i]->facts;
         g_autofree char *remedy = g_strdup_printf(
-            "When no client before 7.0 is left, and nobody is connected: instance-helper set %s "
+            "When no client before " RULES_COMPAT_RELEASE " is left, and nobody is connected: instance-helper set %s "
             "--backwards-compat=no as %s, then systemctl restart %s",
             facts->home, sides[i]->admin, sides[i]->unit);
 
         if (facts->backwards_compat)
             check_found(check, SEVERITY_WARNING, sides[i]->config->name, remedy,
                         "It runs with -insecure-backwards-compat, so it talks to releases before "
-                        "7.0 in their less safe way");
+                        RULES_COMPAT_RELEASE " in their less safe way");
     }
     return TRUE;
 }
@@ -392,7 +392,7 @@ const CheckType checks_of_instances[] = {
     { "backwards-compat-on", "No instance runs with -insecure-backwards-compat", NEEDS_BOTH,
       look_compat_on, .worst = SEVERITY_WARNING, .about = "instance",
       .source = "the instance's option file",
-      .remedy = "Take the option away when no client before 7.0 is left" },
+      .remedy = "Take the option away when no client before " RULES_COMPAT_RELEASE " is left" },
     { "other-servers", "No other server is backed by the old instance", NEEDS_NOTHING,
       look_other_servers, .worst = SEVERITY_ERROR, .about = "server",
       .source = "the server files, and which instance backs each",

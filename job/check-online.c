@@ -132,7 +132,7 @@ static gboolean look_character_set(Check *check, GError **error)
             check_found(
                 check, SEVERITY_ERROR, pair.dsn,
                 "Set DatabaseCharacterSet=TIMESTEN8 for the new DSN",
-                "A peer before 7.0 replicates with DatabaseCharacterSet=TIMESTEN8 only, and "
+                "A peer before " RULES_COMPAT_RELEASE " replicates with DatabaseCharacterSet=TIMESTEN8 only, and "
                 "the new database gets %s",
                 new ? new : "its default");
         else if (!old_peer && old && new &&g_ascii_strcasecmp(old, new) != 0)
@@ -273,7 +273,7 @@ const CheckType checks_of_online[] = {
     { "replication-character-set", "The character sets can be replicated", NEEDS_BOTH,
       look_character_set, "upgrade", "online", .worst = SEVERITY_ERROR, .about = "database",
       .source = "Replication Guide 7.0, compatibility with older releases; DatabaseCharacterSet=",
-      .remedy = "Set the same DatabaseCharacterSet=, or TIMESTEN8 beside a release before 7.0",
+      .remedy = "Set the same DatabaseCharacterSet=, or TIMESTEN8 beside a release before " RULES_COMPAT_RELEASE,
       .kept = "rows could not be replicated" },
     { "copy-without-password", "The old release copies a database without a password", NEEDS_FROM,
       look_password, "upgrade", "online", .worst = SEVERITY_ERROR, .about = "instance",

@@ -10,6 +10,7 @@
 #include "common/names.h"
 #include "common/text.h"
 #include "state/backing.h"
+#include "timesten/rules.h"
 
 #include <string.h>
 
@@ -144,7 +145,7 @@ gboolean confirm_tell_compat(Job *job, const Side *side, const char *peer_host, 
     if (!side->facts->backwards_compat)
         return TRUE;
     text = g_strdup_printf(
-        "Instance %s runs with -insecure-backwards-compat, for clients%s%s before 7.0. When there "
+        "Instance %s runs with -insecure-backwards-compat, for clients%s%s before " RULES_COMPAT_RELEASE ". When there "
         "are none any more: ttctl hold %s 5min; runuser -u %s -- " LIBEXECDIR
         "/instance-helper set %s --backwards-compat=no; systemctl restart %s; ttctl resume %s",
         side->config->name, peer_host ? " and the databases of " : "", peer_host ? peer_host : "",

@@ -168,7 +168,7 @@ static void read_installation(const Reader *reader, InstanceConfig *instance)
     if (value[0] != '/')
         complain(reader, "Installation",
                  "Installation=%s is no absolute path. Name the directory of the software, such as "
-                 "/opt/TimesTen/tt22.1.1.27.0",
+                 "/opt/TimesTen/tt" RELEASE_EXAMPLE,
                  value);
     instance->installation = g_strdup(value);
     if (!instance->release && !(instance->release = release_of_installation(value)))
@@ -214,7 +214,7 @@ InstanceConfig *instance_file_read(const char *path, const char *name, GPtrArray
     if ((value = get(&reader, "Release")) && !is_release(value))
         complain(&reader, "Release",
                  "Release=%s is no release. Write it as ttVersion does, such as "
-                 "7.0.6.0.0, or leave the line out",
+                 RELEASE_EXAMPLE ", or leave the line out",
                  value);
     instance->release = g_strdup(value);
     read_installation(&reader, instance);

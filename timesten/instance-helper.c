@@ -1,5 +1,5 @@
-/* instance-helper: looks at one instance, edits its option file, and adds a DSN for a copy to its
- * sys.odbc.ini or takes that away, as its administrator.
+/* instance-helper: looks at one instance, tries the facts on it, edits its option file, and adds a DSN
+ * for a copy to its sys.odbc.ini or takes that away, as its administrator.
  *
  * Runs in a transient unit or an ExecStartPre=, so that neither daemon nor worker needs access to
  * another user's files. Changes nothing but the lines that it was told to.
@@ -11,6 +11,7 @@
 #include "timesten/odbc.h"
 #include "timesten/options.h"
 #include "timesten/probe.h"
+#include "timesten/trial.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,6 +32,7 @@ typedef struct {
     char *like;       /* whose attributes it gets */
     char *data_store; /* and where it lies; its directory is made, and removed when empty */
     char *odbc;       /* the file with the DSNs, as an earlier probe told */
+    char *scratch;    /* a DSN whose database may be made and destroyed */
     guint16 port;
     gboolean compat;
 } Options;
@@ -283,13 +285,27 @@ static gboolean run_databases(const char *home, const Options *options, GError *
     return TRUE;
 }
 
+static gboolean run_try(const char *home, const Options *options, GError **error)
+{
+    Trial *trials = trials_run(home, options->release, options->scratch, error);
+    g_autoptr(GVariant) list = trials ? g_variant_ref_sink(trials_variant(trials)) : NULL;
+    g_autofree char *text = list ? g_variant_print(list, TRUE) : NULL;
+
+    trials_free(trials);
+    if (text)
+        puts(text);
+    return text != NULL;
+}
+
 static const struct {
     const char *name;
     gboolean (*run)(const char *home, const Options *options, GError **error);
     gboolean edits; /* the option file */
     gboolean needs_dsn, needs_copy, needs_odbc;
+    gboolean tries; /* may be given a scratch database */
 } verbs[] = {
     { "probe", run_probe },
+    { "try", run_try, .tries = TRUE },
     { "databases", run_databases, .needs_odbc = TRUE },
     { "set", run_set, .edits = TRUE },
     { "add-dsn", run_add_dsn, .needs_dsn = TRUE, .needs_copy = TRUE },
@@ -311,7 +327,7 @@ static int usage(const char *problem)
 {
     fprintf(stderr,
             "error: %s. Usage: instance-helper probe HOME [--release=R] | instance-helper "
-            "databases HOME --odbc=FILE | instance-helper set HOME [--release=R] "
+            "try HOME [--release=R] [--scratch=DSN] | instance-helper databases HOME --odbc=FILE | instance-helper set HOME [--release=R] "
             "[--server-port=N|0] [--backwards-compat=yes|no] [--if-port=A,B,...] | "
             "instance-helper add-dsn HOME --dsn=NEW --like=DSN --data-store=PATH | instance-helper "
             "remove-dsn HOME --dsn=NEW\n",
@@ -329,6 +345,7 @@ static void options_clear(Options *options)
     g_free(options->like);
     g_free(options->data_store);
     g_free(options->odbc);
+    g_free(options->scratch);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Options, options_clear)
 
@@ -344,6 +361,7 @@ int main(int argc, char **argv)
         { "like", 0, 0, G_OPTION_ARG_STRING, &options.like, NULL, NULL },
         { "data-store", 0, 0, G_OPTION_ARG_STRING, &options.data_store, NULL, NULL },
         { "odbc", 0, 0, G_OPTION_ARG_STRING, &options.odbc, NULL, NULL },
+        { "scratch", 0, 0, G_OPTION_ARG_STRING, &options.scratch, NULL, NULL },
         { NULL },
     };
     g_autoptr(GOptionContext) context = g_option_context_new(NULL);
@@ -362,6 +380,7 @@ int main(int argc, char **argv)
         if ((!verbs[i].edits &&
              (options.server_port || options.backwards_compat || options.if_port)) ||
             (!verbs[i].needs_dsn && options.dsn) || (!verbs[i].needs_odbc && options.odbc) ||
+            (!verbs[i].tries && options.scratch) ||
             (!verbs[i].needs_copy && (options.like || options.data_store)))
             return usage("this verb takes no such option");
         if ((verbs[i].needs_dsn && !is_name(options.dsn)) ||

@@ -94,6 +94,11 @@ int release_compare(const Release *a, const Release *b)
     return compare_parts(a, b->part, G_N_ELEMENTS(b->part));
 }
 
+void release_of_kind(EraKind kind, Release *ret)
+{
+    *ret = kind == ERA_ENVIRONMENT ? (Release){ { 18, 1 }, 2 } : (Release){ { 6, 0 }, 2 };
+}
+
 const Era *release_era(const Release *release)
 {
     for (guint i = G_N_ELEMENTS(eras); i-- > 1;)

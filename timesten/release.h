@@ -33,6 +33,7 @@ typedef struct {
     guint unreplicated;         /* BeliefId: ttMigrate's option for databases without replication */
 } Era;
 
+#define RELEASE_EXAMPLE "7.0.6.0.0" /* for messages */
 /* "6.0.8", "7.0.6.0.0", "11.2.2.8.27"; 2 to 5 parts. Error: INVALID_CONFIGURATION. */
 gboolean release_parse(const char *text, Release *ret, GError **error);
 char *release_format(const Release *release); /* as written; g_free() */
@@ -43,6 +44,9 @@ char *release_major(const Release *release); /* "7.0", "11.2.2", "22.1"; g_free(
 /* The release of an installation that is named as its archive unpacks, such as
  * /opt/TimesTen/tt22.1.1.27.0 (D); NULL where the name tells none. g_free(). */
 char *release_of_installation(const char *path);
+
+/* One that stands for all that find their instance in this way. */
+void release_of_kind(EraKind kind, Release *ret);
 
 /* The row of a release. Releases older than the first row get the first, newer than the last the last. */
 const Era *release_era(const Release *release);

@@ -22,6 +22,8 @@ gboolean rules_find_method(const char *nick, Method *ret);
 void rule_answer_free(RuleAnswer *answer);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(RuleAnswer, rule_answer_free)
 
+/* The first release that refuses older ones unless told otherwise, for messages. */
+#define RULES_COMPAT_RELEASE "7.0"
 /* Whether clients of the old release need -insecure-backwards-compat on the new daemon:
  * from < 7.0 <= to (facts 2.2). */
 gboolean rules_need_backwards_compat(const Release *from, const Release *to);

@@ -152,6 +152,11 @@ const char *utility_name(UtilityId id)
     return utilities[id].name;
 }
 
+BeliefId utility_limit(UtilityId id)
+{
+    return utilities[id].limit;
+}
+
 guint64 utility_limit_usec(UtilityId id)
 {
     return belief_number(utilities[id].limit);
@@ -356,11 +361,22 @@ static char *expand(const char *word, const Release *release, const UtilityArgum
     return g_strdup(word);
 }
 
+void utility_add_program(GStrvBuilder *words, const char *home, const Release *release,
+                         const char *name)
+{
+    gboolean by_path = release_era(release)->kind == ERA_PATH;
+    g_autofree char *program = g_build_filename(home, "bin", by_path ? name : "ttenv", NULL);
+
+    g_strv_builder_add(words, program);
+    if (!by_path)
+        g_strv_builder_add(words, name);
+}
+
 char **utility_argv(UtilityId id, const char *home, const Release *release,
                     const UtilityArguments *arguments, GError **error)
 {
     g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
-    g_autofree char *program = NULL, *name = NULL, *shown = NULL;
+    g_autofree char *name = NULL, *shown = NULL;
 
     if (!check_path("instance's home", home, error))
         return NULL;
@@ -371,13 +387,7 @@ char **utility_argv(UtilityId id, const char *home, const Release *release,
             continue;
         if (!(name = expand(words[0], release, arguments, error)))
             return NULL;
-        if (release_era(release)->kind == ERA_PATH) {
-            program = g_strdup_printf("%s/bin/%s", home, name);
-            g_strv_builder_add(builder, program);
-        } else {
-            program = g_strdup_printf("%s/bin/ttenv", home);
-            g_strv_builder_add_many(builder, program, name, NULL);
-        }
+        utility_add_program(builder, home, release, name);
         for (guint w = 1; w < G_N_ELEMENTS(commands[i].words) && words[w]; w++) {
             g_autofree char *word = expand(words[w], release, arguments, error);
 

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "timesten/release.h"
+#include "timesten/belief.h"
 
 typedef enum {
     UTILITY_DAEMON_START,
@@ -70,10 +70,15 @@ typedef enum {
 char **utility_argv(UtilityId id, const char *home, const Release *release,
                     const UtilityArguments *arguments, GError **error);
 
+/* The words that stand for a program of the instance: its path, or ttenv and its name. */
+void utility_add_program(GStrvBuilder *words, const char *home, const Release *release,
+                         const char *name);
+
 /* Environment for it as NAME=VALUE: clears TTISQL, sets TIMESTEN_HOME where the era wants it. g_strfreev(). */
 char **utility_environment(UtilityId id, const char *home, const Release *release);
 
 const char *utility_name(UtilityId id);          /* "ttMigrate -c", for messages */
+BeliefId utility_limit(UtilityId id);            /* how long it may take */
 guint64 utility_limit_usec(UtilityId id);        /* how long it may take; USEC_NEVER for export and import */
 
 /* Whether ttDaemonAdmin refused because the vendor's unit is in control of the instance: it tells to

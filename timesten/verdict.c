@@ -132,9 +132,8 @@ static gboolean has_rows(const char *output)
 
 gboolean utility_left_to_systemd(UtilityId id, const char *output)
 {
-    g_autofree char *lower = g_ascii_strdown(output ? output : "", -1);
-
-    return id <= UTILITY_SERVER_STOP_FORCE && strstr(lower, "systemctl");
+    return id <= UTILITY_SERVER_STOP_FORCE && output &&
+           belief_is_said(BELIEF_SAYS_SYSTEMCTL, output);
 }
 
 Verdict utility_judge(UtilityId id, const Release *release, int exit_status, const char *output,

@@ -155,11 +155,13 @@ static gboolean find_release(const InstanceConfig *instance, EraKind kind, Relea
                              GError **error)
 {
     g_autoptr(GError) local = NULL;
-    const char *text = instance->release;
 
-    if (!text)
-        text = kind == ERA_ENVIRONMENT ? "18.1" : "6.0";
-    return release_parse(text, ret, &local) || complain(error, instance, "%s", local->message);
+    if (!instance->release) {
+        release_of_kind(kind, ret);
+        return TRUE;
+    }
+    return release_parse(instance->release, ret, &local) ||
+           complain(error, instance, "%s", local->message);
 }
 
 Layout *layout_read(const InstanceConfig *instance, const char *root, gboolean *ret_absent,

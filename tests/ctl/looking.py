@@ -43,6 +43,18 @@ def facts_are_listed_with_what_sets_them(bus):
     assert facts[0]['override'].endswith(':2') and facts[0]['default'] == '30s' and facts[1]['override'] is None, facts
 
 
+@mocked()
+def probe_tells_what_differs_first(bus):
+    out = bus.run('probe', 'tt70').expect(15).out
+    assert re.search(r'^differs +admin-unloaded\b', out, re.M), out
+    assert out.index('admin-unloaded') < out.index('status-server') < out.index('limit-look'), out
+    assert 'exit status 28' in out and '1 held, 1 differs, 1 not tried' in out, out
+    run = bus.run('probe', 'tt70', '--scratch=tmp', '--json=short').expect(15)
+    value = json.loads(run.out)
+    assert (value['held'], value['differs'], value['untried']) == (1, 1, 1), value
+    assert value['facts'][0]['seen'] is None and value['release'] == '7.0.6', value
+
+
 @mocked(WrongFacts=1)
 def wrong_facts_are_told_with_the_list(bus):
     run = bus.run('facts').expect(18)

@@ -88,7 +88,7 @@ def keys(value):
 
 def json_shapes_are_those_of_the_program(tools):
     examples = re.findall(r'^\.\\" json (.*?)\n(.*?)^\.\\" end', page(tools, 'ttctl.1'), re.M | re.S)
-    assert len(examples) == 11, examples
+    assert len(examples) == 12, examples
     script = {'End': 'failed', 'Checks': 'failed', 'PaceMSec': 1}
     with contextlib.closing(Bus(tools.programs, script)) as bus:
         bus.run('upgrade', 'main', 'tt70')  # so that there is a job

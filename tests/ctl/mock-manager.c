@@ -1,7 +1,18 @@
 #include "mock.h"
 
+static int on_probe(sd_bus_message *call, void *data, sd_bus_error *error)
+{
+    return sd_bus_reply_method_return(
+        call, "a(ssssss)", 3, "limit-look", "G", "untried", "30s", "there was no occasion", "",
+        "admin-unloaded", "S", "differs", "8", "ttAdmin -ramUnload, a second time",
+        "exit status 28: nothing printed", "status-server", "S", "held", "timesten server pid",
+        "ttStatus", "exit status 0: TimesTen server pid 7");
+}
+
 const sd_bus_vtable instance_vtable[] = {
     SD_BUS_VTABLE_START(0),
+    SD_BUS_METHOD("Probe", "a{sv}", "a(ssssss)", on_probe, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("ProbeScratch", "sa{sv}", "a(ssssss)", on_probe, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_PROPERTY("Name", "s", NULL, IN(Instance, name), 0),
     SD_BUS_PROPERTY("Home", "s", NULL, IN(Instance, home), 0),
     SD_BUS_PROPERTY("Release", "s", NULL, IN(Instance, release), 0),
