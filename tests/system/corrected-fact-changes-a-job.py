@@ -1,4 +1,5 @@
-"""A fact that the site corrects in facts.d holds for check, helper, worker and job; a wrong file lets no job begin."""
+"""A fact that the site corrects in facts.d holds for check, helper, worker and job; a wrong file lets no job begin; and a probe
+tells which facts hold."""
 
 import json
 
@@ -53,6 +54,13 @@ def test(world):
     check("TTC_Server_DSN=orders" in world.read("/tmp/asked"), "the job never asked the program that the file names")
     equal(told_in_the_journal(world, "tt70 has no ttIsqlCS"), [], "what the job says of the program")
     world.must_serve("tt70")
+
+    told = json.loads(world.run("ttctl", "probe", "tt70", "--json=short").out)
+    outcome = {one["name"]: one["outcome"] for one in told["facts"]}
+    equal((told["instance"], told["differs"], outcome[FACT]), ("tt70", 0, "held"), "the probe of the host as it is")
+    world.write(SITE, "")
+    told = json.loads(world.run("ttctl", "probe", "tt70", "--json=short", check=False).out)
+    equal([one["name"] for one in told["facts"] if one["outcome"] == "differs"], [FACT], "what differs where no file says so")
 
 
 run(test, rows=200)

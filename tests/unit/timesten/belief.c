@@ -152,6 +152,7 @@ static const struct {
     { "[Facts]\nlimit-look=1min\ncolour=red\n", "site.conf:3: unknown key colour=" },
     { "[Fact]\n", "site.conf:1: unknown section [Fact]. Known: [Facts]" },
     { "[Facts]\nlimit-look=soon\n", "site.conf:2: limit-look=soon is no value" },
+    { "[Facts]\nlimit-look=1min\nlimit-sql=soon\n", "site.conf:3: limit-sql=soon is no value" },
     { "[Facts]\n\nadmin-unloaded=8 256\n", "site.conf:3: admin-unloaded=8 256 is no value" },
     { "[Facts]\nstart-force-since=later\n", "or always, or never" },
     { "[Facts]\nversion-banner-instance=maybe\n", "yes or no" },
