@@ -113,8 +113,10 @@ static void serve(Mock *mock)
     mock->cancelled = load_time(mock, "cancelled");
     mock->retried = load_time(mock, "retried");
     mock->job.started = load_time(mock, "started");
-    if (mock->job.started > 0)
+    if (mock->job.started > 0) {
+        mock->modelled = g_get_real_time() - mock->job.started;
         know_job(mock);
+    }
 }
 
 /* A service that is being restarted may not come up at once. */

@@ -70,6 +70,7 @@ struct Mock {
     Instance instances[2];
     gboolean job_known, job_ended;
     guint64 cancelled; /* µs since the epoch */
+    guint64 modelled;  /* µs of the job that were shown */
     guint64 retried;
 };
 
