@@ -1,8 +1,7 @@
 """The figures of `overhead`, all from one run on one booted machine, so that ratios mean something.
 
-    added time      how long the port was held, minus the time in which a utility that does the upgrade's own work was
-                    running: stop of the old server, export, import, start of the new server. Side by side they count
-                    once; questions such as ttStatus count as ours. Of it, the drain is what the clients themselves took
+    added time      how long the port was held, minus the time in which at least one program of TimesTen was running, as
+                    `window` counts it, but under clients. Of it, the drain is what the clients themselves took
     activation      a call to the daemon that is not running, beside the same for systemd-hostnamed
     memory          PSS and RSS after that call, beside hostnamed's; the cgroup's figure where the kernel has one
 """
@@ -17,6 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "system"))
 
 from harness import World, say  # noqa: E402
+from spans import covered, is_timestens  # noqa: E402
 
 PEERS = {
     "timesten-upgraded": ("timesten-upgraded.service", "org.timesten.Upgrade1", "/org/timesten/Upgrade1",
@@ -26,7 +26,6 @@ PEERS = {
 }
 
 
-WORK = r"-export-|-import-|stopserver|startserver"
 HELD_STEPS = ("hold", "drain", "stop-old-server", "quiesce", "export", "import", "verify", "start-new-server", "commit", "resume")
 
 
@@ -40,13 +39,8 @@ def added_time(world, rounds):
         job = world.must_end(number, "done")
         world.settle()
         world.stop_clients()
-        begin, end = world.held_span(number)
-        busy, reached = 0.0, begin
-        for start, stop in sorted(world.utility_spans(WORK).values()):
-            start, stop = max(start, reached), min(stop, end)
-            if stop > start:
-                busy += stop - start
-                reached = stop
+        begin, end = world.held_clock(number)
+        busy = covered([one[:2] for one in world.utility_spans(number) if is_timestens(one[2])], begin, end)
         steps = world.step_seconds(number)
         found.append({"drain_s": round(steps.get("drain", 0), 3),
                       "steps_s": {step: round(steps.get(step, 0), 3) for step in HELD_STEPS}, "held_s": round(job["HeldUSec"] / 1e6, 3), "utilities_s": round(busy, 3),

@@ -9,7 +9,6 @@ and to the keeper, the starting of programs, our own instance-helper, and every 
 
 import argparse
 import json
-import re
 import statistics
 import sys
 import time
@@ -18,43 +17,16 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "system"))
 
 from harness import World, options  # noqa: E402
+from spans import covered, is_timestens  # noqa: E402
 
-RAN = re.compile(r"(\S+) of instance (\S+) ran for (\d+) us from (\d+) us on")
 CLEAN = ["a{sv}", 2, "databases", "as", 1, "orders", "exports", "b", "true"]
-
-
-def covered(spans, begin, end):
-    """Seconds of the time from BEGIN to END in which at least one of them ran."""
-    total, reached = 0.0, begin
-    for start, stop in sorted(spans):
-        start, stop = max(start, reached), min(stop, end)
-        if stop > start:
-            total += stop - start
-            reached = stop
-    return total
-
-
-def utilities(world, number):
-    """[(begin, end, name, instance)] of what a job ran, by the monotonic clock, in seconds."""
-    found = []
-    for line in world.journal(f"JOB={number}"):
-        told = RAN.fullmatch(line["MESSAGE"])
-        if told:
-            name, instance, ran, began = told.groups()
-            found.append((int(began) / 1e6, (int(began) + int(ran)) / 1e6, name, instance))
-    return found
-
-
-def is_timestens(name):
-    return name.startswith("tt") or name in ("export", "import")
 
 
 def look(world, number):
     lines = world.record(number)
-    when, _, _, values = next(line for line in lines if line[1:3] == ("begin", "hold"))
-    begin = int(values["monotonic"]) / 1e6
-    end = begin + int(next(line[3]["held"] for line in lines if line[2] == "resume" and "held" in line[3])) / 1e6
-    ran = utilities(world, number)
+    when = next(line[0] for line in lines if line[1:3] == ("begin", "hold"))
+    begin, end = world.held_clock(number)
+    ran = world.utility_spans(number)
     theirs = [one[:2] for one in ran if is_timestens(one[2])]
     busy = covered(theirs, begin, end)
     steps, trace, offset = {}, [], when - begin

@@ -358,22 +358,20 @@ class World(Container):
         """When the port began to be held and when it was open again, in seconds since the epoch."""
         lines = self.record(number)
         return (next(when for when, event, step, _ in lines if (event, step) == ("begin", "hold")),
-                next(when for when, event, step, _ in lines if (event, step) == ("end", "resume")))
+                next(when for when, _, step, values in lines if step == "resume" and "held" in values))
 
-    def utility_spans(self, pattern="."):
-        """When each utility ran, as systemd tells of its unit: {unit: (begin, end)} in seconds since the epoch."""
-        starting, ended = "7d4958e842da4a758f6c1cdc7b36dcc5", ("39f53479d3a045ac8e11786248231fbf",
-                                                              "be02cf6855d2428ba40df7e9d022f03d")
-        spans = {}
-        for line in self.journal("_PID=1"):
-            unit, what = line.get("UNIT", ""), line.get("MESSAGE_ID")
-            if unit.startswith("timesten-util-") and re.search(pattern, unit):
-                when = int(line["_SOURCE_REALTIME_TIMESTAMP"]) / 1e6
-                if what == starting:
-                    spans[unit] = (when, when)
-                elif what in ended and unit in spans:
-                    spans[unit] = (spans[unit][0], when)
-        return spans
+    def held_clock(self, number):
+        """The same by the monotonic clock."""
+        lines = self.record(number)
+        begin = int(next(values for _, event, step, values in lines if (event, step) == ("begin", "hold"))["monotonic"]) / 1e6
+        return begin, begin + int(next(values for _, _, step, values in lines if step == "resume" and "held" in values)["held"]) / 1e6
+
+    def utility_spans(self, number):
+        """What a job ran, as the worker tells: [(begin, end, name, instance)], by the monotonic clock, in seconds."""
+        found = [re.fullmatch(r"(\S+) of instance (\S+) ran for (\d+) us from (\d+) us on", line["MESSAGE"])
+                 for line in self.journal(f"JOB={number}")]
+        return [(int(began) / 1e6, (int(began) + int(ran)) / 1e6, name, instance)
+                for name, instance, ran, began in (told.groups() for told in found if told)]
 
     # The end
 
