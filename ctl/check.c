@@ -4,6 +4,7 @@
 #include "ctl/check-list.h"
 #include "ctl/object-json.h"
 #include "ctl/pager.h"
+#include "ctl/repair.h"
 #include "ctl/terminal.h"
 #include "ctl/verbs.h"
 #include "ctl/words.h"
@@ -173,12 +174,16 @@ static void print_report(Session *session, const Change *change, GPtrArray *find
     }
 }
 
-static void print_json(Session *session, const Change *change, GPtrArray *findings)
+/* REPAIRS: NULL where none were asked for. */
+static void print_json(Session *session, const Change *change, GPtrArray *findings,
+                       const GPtrArray *repairs)
 {
     g_autoptr(Json) json = json_begin(session->options);
 
     json_string(json, "server", change->server);
     json_string(json, "target", change->target);
+    if (repairs)
+        repair_json(json, repairs);
     json_array_begin(json, "checks");
     for (guint i = 0; i < findings->len; i++) {
         const Finding *finding = findings->pdata[i];
@@ -197,41 +202,57 @@ static void print_json(Session *session, const Change *change, GPtrArray *findin
     json_finish(json);
 }
 
-int check_report(Session *session, const Change *change, GPtrArray *findings)
+static int report(Session *session, const Change *change, GPtrArray *findings,
+                  const GPtrArray *repairs)
 {
     if (session->options->output != OUTPUT_TEXT)
-        print_json(session, change, findings);
+        print_json(session, change, findings, repairs);
     else
         print_report(session, change, findings);
-    return check_count(findings, "error") > 0 ? tu_error_row(TU_ERROR_CHECKS_FAILED)->exit_status
-                                              : 0;
+    if (check_count(findings, "error") > 0)
+        return tu_error_row(TU_ERROR_CHECKS_FAILED)->exit_status;
+    return repairs && repair_failed(repairs) ? tu_error_row(TU_ERROR_NOT_POSSIBLE)->exit_status : 0;
+}
+
+int check_report(Session *session, const Change *change, GPtrArray *findings)
+{
+    return report(session, change, findings, NULL);
 }
 
 static gboolean suits(Session *session, char **arguments, GError **error)
 {
-    if (!session->options->list == (arguments[0] != NULL))
-        return TRUE;
-    g_set_error_literal(error, TU_ERROR, TU_ERROR_INVALID_OPTION,
-                        session->options->list
-                            ? "--list tells of all checks and takes no server"
-                            : "Which upgrade? Give SERVER and TARGET, or --list");
-    return FALSE;
+    const Options *options = session->options;
+    const char *problem = NULL;
+
+    if (options->list && arguments[0])
+        problem = "--list tells of all checks and takes no server";
+    else if (options->list && options->fix)
+        problem = "--list runs nothing, so it does not go with --fix";
+    else if (!options->list && !arguments[0])
+        problem = "Which upgrade? Give SERVER and TARGET, or --list";
+    else if ((options->yes || options->dry_run) && !options->fix)
+        problem = "A check changes nothing; --yes and --dry-run are for --fix";
+    if (problem)
+        g_set_error_literal(error, TU_ERROR, TU_ERROR_INVALID_OPTION, problem);
+    return !problem;
 }
 
 int check_run(Session *session, char **arguments, GError **error)
 {
     const Change change = { &change_upgrade, arguments[0], arguments[0] ? arguments[1] : NULL };
-    g_autoptr(GPtrArray) findings = NULL;
+    g_autoptr(GPtrArray) findings = NULL, repairs = NULL;
     g_autoptr(Pager) pager = NULL;
 
     if (!suits(session, arguments, error))
         return 1;
     if (session->options->list)
         return check_list(session, error);
+    if (session->options->fix && !(repairs = repair_all(session, &change, error)))
+        return 1;
     findings = check_ask(session, &change, error);
     if (!findings)
         return 1;
-    if (session->options->output == OUTPUT_TEXT)
+    if (session->options->output == OUTPUT_TEXT && !repairs) /* whose lines stand above */
         pager = pager_open(session->options);
-    return check_report(session, &change, findings);
+    return report(session, &change, findings, repairs);
 }

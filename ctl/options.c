@@ -209,6 +209,8 @@ static const OptionRow rows[] = {
       FLAG(yes) },
     { "list", 0, VALUE_NONE, NULL, "Show which checks there are, and run none (check)", GROUP_CHECK,
       take_flag, FLAG(list) },
+    { "fix", 0, VALUE_NONE, NULL, "Repair what can be repaired safely, then check (check)",
+      GROUP_CHECK, take_flag, FLAG(fix) },
     { "only", 0, VALUE_REQUIRED, "ID,ID", "Run these checks alone (check)", GROUP_CHECK, take_list,
       0, "only" },
     { "skip", 0, VALUE_REQUIRED, "ID,ID", "Leave these checks out, if no row depends on them",

@@ -25,7 +25,7 @@ typedef enum {
     GROUP_ADOPT = 1 << 9,    /* --instance=, --listen=, --mode= */
     GROUP_HOLD = 1 << 10,    /* limits of a hold */
     GROUP_COMPAT = 1 << 11,  /* --backwards-compat-off */
-    GROUP_CHECK = 1 << 12,   /* --list, --only= */
+    GROUP_CHECK = 1 << 12,   /* --list, --only=, --fix */
     GROUP_SKIP = 1 << 13,    /* --skip= */
     GROUP_PROBE = 1 << 14,   /* --scratch= */
     N_GROUPS = 15,
@@ -43,6 +43,7 @@ typedef struct {
     gboolean yes;
     gboolean dry_run;
     gboolean list;
+    gboolean fix;
     gboolean help;
     gboolean version;
     const char *scratch;        /* DSN for a probe; NULL: not given */

@@ -45,6 +45,13 @@ static int append_option(sd_bus_message *call, const char *key, GVariant *value)
     return r < 0 ? r : sd_bus_message_close_container(call);
 }
 
+int request_append_words(sd_bus_message *call, const char *key, char **words)
+{
+    g_autoptr(GVariant) value = g_variant_ref_sink(g_variant_new_strv((const char *const *)words, -1));
+
+    return append_option(call, key, value);
+}
+
 /* KIND: NULL where the method says it. */
 static int append_options(sd_bus_message *call, GVariant *options, const char *kind)
 {

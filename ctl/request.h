@@ -22,6 +22,9 @@ typedef struct {
     const char *target; /* NULL: the kind knows by itself; of an adopt, the instance */
 } Change;
 
+/* KEY with a list of words, as a member of an open a{sv}; as sd_bus_message_append(). */
+int request_append_words(sd_bus_message *call, const char *key, char **words);
+
 /* A filled call that makes the change; the caller's. */
 sd_bus_message *request_change(Session *session, const Change *change, GError **error);
 /* A filled call METHOD (Check or Plan) that asks about it; the caller's. */

@@ -1,7 +1,9 @@
 #include "daemon/ask.h"
 #include "daemon/daemon.h"
 #include "daemon/instance.h"
+#include "daemon/jobs.h"
 #include "daemon/log.h"
+#include "daemon/options.h"
 #include "common/error.h"
 #include "common/names.h"
 #include "common/text.h"
@@ -48,6 +50,7 @@ void ask_clean(Daemon *daemon)
     transient_forget_all(daemon->bus, "timesten-util-check-*");
     transient_forget_all(daemon->bus, "timesten-util-plan-*");
     transient_forget_all(daemon->bus, "timesten-util-try-*");
+    transient_forget_all(daemon->bus, "timesten-util-repair-*");
     while (directory && (name = g_dir_read_name(directory)))
         if (g_str_has_suffix(name, ".out")) {
             g_autofree char *file = g_build_filename(path, name, NULL);
@@ -227,7 +230,7 @@ static void ask_worker(Call *call, const char *verb, const char *type)
     char *argv[] = { (char *)WORKER, (char *)verb, call->server, call->to, options, NULL };
 
     ask_question(call, &(Question){ .program = "upgrade-job",
-                                    .description = "Look whether TimesTen can be upgraded",
+                                    .description = "Look whether TimesTen can be upgraded, or repair what is in the way",
                                     .type = type,
                                     .argv = argv,
                                     .limit_usec = LIMIT_USEC });
@@ -269,4 +272,22 @@ void ask_check(Call *call)
 void ask_plan(Call *call)
 {
     ask_worker(call, "plan", "(sa(ssbt))");
+}
+
+/* A job has looked at what would be changed under it. */
+void ask_repair(Call *call)
+{
+    const Job *job = jobs_unfinished(call->object->daemon, call->server);
+
+    if (job) {
+        call_fail_with(call, TU_ERROR_BUSY,
+                       "Job %" G_GUINT64_FORMAT " works on server %s. Wait for its end, then repair",
+                       job->id, call->server);
+        return;
+    }
+    if (!options_has(call->options, "dry-run"))
+        log_line(LOG_NOTICE, &(LogFields){ .server = call->server },
+                 "Repairs before an upgrade of server %s to %s, asked for by user %u", call->server,
+                 call->to, call_person(call));
+    ask_worker(call, "repair", "a(sssss)");
 }

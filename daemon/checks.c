@@ -18,11 +18,11 @@ void checks_list(Call *call)
 }
 
 /* Where two kinds of job have a check of one name, the stricter word counts. */
-static gboolean find(const char *id, const char **ret_kept)
+static gboolean find(const char *id, const char **ret_kept, const char **ret_repair)
 {
     gboolean found = FALSE;
 
-    *ret_kept = "";
+    *ret_kept = *ret_repair = "";
     for (const CheckRow *row = check_rows; row->id; row++)
         if (g_str_equal(row->id, id)) {
             gboolean skips = strstr(row->kinds, "upgrade") || strstr(row->kinds, "rollback");
@@ -30,27 +30,38 @@ static gboolean find(const char *id, const char **ret_kept)
             found = TRUE;
             if (skips && *row->kept)
                 *ret_kept = row->kept;
+            if (*row->repair)
+                *ret_repair = row->repair;
         }
     return found;
 }
 
-gboolean checks_named(const char *key, GVariant *ids, gboolean skips, GError **error)
+static gboolean check_use(const char *key, const char *id, ChecksUse use, GError **error)
+{
+    g_autofree char *shown = text_one_line(id, 64);
+    const char *kept, *repair;
+
+    if (!find(id, &kept, &repair))
+        return tu_error_set(error, TU_ERROR_INVALID_OPTION,
+                            "Option %s names \"%s\", which is no check. ttctl check --list shows the "
+                            "ids",
+                            key, shown);
+    if (use == CHECKS_SKIP && *kept)
+        return tu_error_set(error, TU_ERROR_INVALID_OPTION,
+                            "Check %s cannot be skipped: %s. Mend what it finds", shown, kept);
+    if (use == CHECKS_REPAIR && !*repair)
+        return tu_error_set(error, TU_ERROR_INVALID_OPTION,
+                            "Check %s has no repair that is safe. Do what its remedy says", shown);
+    return TRUE;
+}
+
+gboolean checks_named(const char *key, GVariant *ids, ChecksUse use, GError **error)
 {
     g_autofree const char **words = g_variant_get_strv(ids, NULL);
 
-    for (guint i = 0; words[i]; i++) {
-        g_autofree char *shown = text_one_line(words[i], 64);
-        const char *kept;
-
-        if (!find(words[i], &kept))
-            return tu_error_set(error, TU_ERROR_INVALID_OPTION,
-                                "Option %s names \"%s\", which is no check. ttctl check --list "
-                                "shows the ids",
-                                key, shown);
-        if (skips && *kept)
-            return tu_error_set(error, TU_ERROR_INVALID_OPTION,
-                                "Check %s cannot be skipped: %s. Mend what it finds", shown, kept);
-    }
+    for (guint i = 0; words[i]; i++)
+        if (!check_use(key, words[i], use, error))
+            return FALSE;
     return words[0] || tu_error_set(error, TU_ERROR_INVALID_OPTION,
                                     "Option %s names no check. Leave it out, or name some", key);
 }

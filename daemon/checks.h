@@ -21,6 +21,8 @@ extern const CheckRow check_rows[]; /* ended by an id of NULL */
 
 void checks_list(Call *call);
 
-/* Whether all words are ids of checks, and SKIPS: of such as may be skipped. Errors: INVALID_OPTION
- * with KEY, the id and what to do. */
-gboolean checks_named(const char *key, GVariant *ids, gboolean skips, GError **error);
+typedef enum { CHECKS_RUN, CHECKS_SKIP, CHECKS_REPAIR } ChecksUse;
+
+/* Whether all words are ids of checks which can be used so: not all may be skipped, and not all have a
+ * repair. Errors: INVALID_OPTION with KEY, the id and what to do. */
+gboolean checks_named(const char *key, GVariant *ids, ChecksUse use, GError **error);

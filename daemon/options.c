@@ -15,7 +15,7 @@ typedef struct {
     const char *range;        /* the same in words, for messages */
     const char *const *words; /* of a text */
     gboolean checks;          /* ids of checks */
-    gboolean skips;           /* that are to be left out */
+    ChecksUse wanted;         /* for what */
 } OptionRow;
 
 #define CHANGES (OPTIONS_UPGRADE | OPTIONS_ROLLBACK)
@@ -32,8 +32,10 @@ static const OptionRow rows[] = {
     { "outage-limit-usec", CHANGES, "t", USEC_PER_SEC, G_MAXUINT64, "at least 1 s, in µs" },
     { "drain-usec", HOLDS, "t", 0, DAY_USEC, "at most 1 day, in µs" },
     { "peer", OPTIONS_UPGRADE, "s" },
-    { "only", OPTIONS_CHECK, "as", .checks = TRUE },
-    { "skip", CHANGES, "as", .checks = TRUE, .skips = TRUE },
+    { "only", OPTIONS_CHECK, "as", .checks = TRUE, .wanted = CHECKS_RUN },
+    { "only", OPTIONS_REPAIR, "as", .checks = TRUE, .wanted = CHECKS_REPAIR },
+    { "dry-run", OPTIONS_REPAIR, "b" },
+    { "skip", CHANGES, "as", .checks = TRUE, .wanted = CHECKS_SKIP },
     { "parallel", OPTIONS_UPGRADE, "u", 1, 256, "1 to 256" },
     { "confirm-within", OPTIONS_UPGRADE, "t", USEC_PER_SEC, CONFIRM_LIMIT_USEC,
       "1 s to 366 days, in µs" },
@@ -83,7 +85,7 @@ static gboolean check_value(const OptionRow *row, GVariant *value, GError **erro
                             "Option %s is \"%s\", but must be one of: %s", row->key, shown, list);
     }
     if (row->checks)
-        return checks_named(row->key, value, row->skips, error);
+        return checks_named(row->key, value, row->wanted, error);
     if (!row->range)
         return TRUE;
     number = row->type[0] == 'u' ? g_variant_get_uint32(value) : g_variant_get_uint64(value);

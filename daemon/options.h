@@ -14,6 +14,7 @@ typedef enum {
     OPTIONS_CONFIRM = 1 << 5,
     OPTIONS_QUESTION = 1 << 3, /* Check and Plan, beside those of the kind that they ask about */
     OPTIONS_CHECK = 1 << 6,    /* Check alone */
+    OPTIONS_REPAIR = 1 << 7,
 } OptionUse;
 
 /* Checks OPTIONS against those of USES (of OptionUse) and keeps them in the call, sorted. Errors:

@@ -293,3 +293,14 @@ gboolean target_prepare_plan(Call *call, GError **error)
 {
     return prepare_question(call, 0, error);
 }
+
+/* About the same as an upgrade to TARGET, with options of its own. */
+gboolean target_prepare_repair(Call *call, GError **error)
+{
+    static const Kind repair = { "upgrade", OPTIONS_REPAIR, find_upgrade };
+    g_autoptr(GVariant) options = NULL;
+    const char *target;
+
+    g_variant_get(call->arguments, "(&s@a{sv})", &target, &options);
+    return prepare(call, &repair, 0, target, options, error);
+}

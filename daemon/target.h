@@ -12,3 +12,4 @@ gboolean target_prepare_clean(Call *call, GError **error);    /* options */
 gboolean target_prepare_confirm(Call *call, GError **error);  /* options */
 gboolean target_prepare_check(Call *call, GError **error);    /* target, options */
 gboolean target_prepare_plan(Call *call, GError **error);     /* target, options */
+gboolean target_prepare_repair(Call *call, GError **error);   /* target, options */

@@ -43,6 +43,10 @@ static const char head[] =
     "leaves them out, in\n"
     ".BR \"ttctl check\" \", \" \"plan\" \", \" \"upgrade\" \" and \" rollback ,\n"
     "and then in the job, too.\n"
+    ".B ttctl check \\-\\-fix\n"
+    "does what stands below as\n"
+    ".IR Repair ,\n"
+    "after it has shown it.\n"
     "A check that keeps rows from being lost, or without which the job cannot work, is never skipped.\n"
     ".SH CHECKS\n"
     "Below, the word behind an id is the worst that the check can find.\n";
@@ -119,6 +123,7 @@ static void put_row(const CheckTable *table, const CheckType *row)
     put_item("Remedy", row->remedy);
     put_item("Source", row->source);
     put_item("Never skipped", kept);
+    put_item("Repair", row->repair);
 }
 
 static void put_page(void)
@@ -159,7 +164,7 @@ static void put_rows(void)
             put_string(row->source);
             put_string(row->remedy);
             put_string(kept_of(table, row));
-            put_string(NULL);
+            put_string(row->repair);
             puts("},");
         }
     puts("    { 0 },\n};");

@@ -17,6 +17,11 @@ static void finding_free(gpointer data)
     g_free(finding);
 }
 
+GPtrArray *check_findings_new(void)
+{
+    return g_ptr_array_new_with_free_func(finding_free);
+}
+
 void check_found(Check *check, Severity severity, const char *subject, const char *remedy,
                  const char *format, ...)
 {
@@ -156,14 +161,17 @@ GPtrArray *check_run(Job *job, const StepType *plan, GError **error)
 {
     const CheckType *const moving[] = {
         checks_of_instances, checks_of_databases, checks_of_copies, checks_of_rollback,
-        checks_of_online,    checks_of_host,      NULL,
+        checks_of_online,    checks_of_host,      checks_of_kernel, checks_of_system,
+        NULL,
     };
     const CheckType *const in_place[] = { checks_of_instances, checks_of_databases,
                                           checks_of_rollback,  checks_of_in_place,
-                                          checks_of_host,      NULL };
+                                          checks_of_host,      checks_of_kernel,
+                                          checks_of_system,    NULL };
     const CheckType *const beside_peer[] = { checks_of_instances, checks_of_databases,
                                              checks_of_copies,    checks_of_peer,
-                                             checks_of_host,      NULL };
+                                             checks_of_host,      checks_of_kernel,
+                                             checks_of_system,    NULL };
     const CheckType *const cleaning[] = { checks_of_clean, NULL };
     const CheckType *const adopting[] = { checks_of_adopt, NULL };
     const CheckType *const confirming[] = { checks_of_confirm, NULL };
@@ -174,7 +182,7 @@ GPtrArray *check_run(Job *job, const StepType *plan, GError **error)
                                      : request_confirms(job->request) ? confirming
                                                                       : cleaning;
     g_auto(Check) check = { .job = job, .plan = plan };
-    g_autoptr(GPtrArray) findings = g_ptr_array_new_with_free_func(finding_free);
+    g_autoptr(GPtrArray) findings = check_findings_new();
     g_autoptr(TimesTenStatus) from = NULL, to = NULL;
 
     check.findings = findings;
@@ -209,7 +217,7 @@ static gboolean try_method(Job *job, guint which, char **ret_reason, gboolean *r
                            GError **error)
 {
     g_auto(Check) check = { .job = job };
-    g_autoptr(GPtrArray) findings = g_ptr_array_new_with_free_func(finding_free);
+    g_autoptr(GPtrArray) findings = check_findings_new();
     g_autoptr(TimesTenStatus) from = NULL, to = NULL;
     g_autoptr(RuleAnswer) rule = NULL;
 

@@ -27,6 +27,8 @@ typedef struct {
     char **skip;                             /* likewise; NULL: none */
 } Check;
 
+struct Repair;
+
 /* What a check needs before it can look; where that is missing, another check has already said so.
  */
 typedef enum {
@@ -52,13 +54,17 @@ typedef struct {
     const char *source; /* where the rule comes from, and from where the state is read */
     const char *remedy; /* what helps in general; what a finding says is more exact */
     const char *kept;   /* why it is never skipped; NULL: it may be */
+
+    /* What a repair of it does, and does it (job/repair.h); NULL: it has none that is safe. */
+    const char *repair;
+    void (*mend)(struct Repair *repair);
 } CheckType;
 
 /* Rows by what they look at, each ended by an id of NULL. */
 extern const CheckType checks_of_facts[], checks_of_reading[], checks_of_instances[], checks_of_databases[],
-    checks_of_host[], checks_of_rollback[], checks_of_online[], checks_of_clean[],
-    checks_of_adopt[], checks_of_confirm[], checks_of_peer[], checks_of_copies[],
-    checks_of_in_place[];
+    checks_of_host[], checks_of_kernel[], checks_of_system[], checks_of_rollback[],
+    checks_of_online[], checks_of_clean[], checks_of_adopt[], checks_of_confirm[],
+    checks_of_peer[], checks_of_copies[], checks_of_in_place[];
 
 /* All rows there are, for whoever lists them; ended by a title of NULL. */
 typedef struct {
@@ -72,8 +78,13 @@ extern const CheckTable check_tables[];
 /* The table's own copy of an id; NULL: there is no such check. */
 const char *check_id(const char *word);
 
+/* How much the databases of the server hold in the old release. */
+guint64 check_data_bytes(const Job *job);
+
 void check_found(Check *check, Severity severity, const char *subject, const char *remedy,
                  const char *format, ...) G_GNUC_PRINTF(5, 6);
+
+GPtrArray *check_findings_new(void);
 
 /* Runs all checks; findings in the order error, warning, info. NULL where it was interrupted. */
 GPtrArray *check_run(Job *job, const StepType *plan, GError **error);

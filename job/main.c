@@ -2,7 +2,9 @@
  * `plan` answer the daemon's questions, because only this program knows the steps. */
 #include "job/check.h"
 #include "job/engine.h"
+#include "job/journal.h"
 #include "job/meter.h"
+#include "job/repair.h"
 #include "job/runner.h"
 #include "job/steps.h"
 #include "job/survey.h"
@@ -315,12 +317,35 @@ static GVariant *answer_plan(Job *job, GError **error)
     return g_variant_new("(sa(ssbt))", job->request->method, &steps);
 }
 
+/* Each is told in the journal, too: what was printed is the answer. */
+static GVariant *answer_repair(Job *job, GError **error)
+{
+    g_autoptr(GPtrArray) done = repair_run(job, error);
+    GVariantBuilder answer;
+
+    if (!done)
+        return NULL;
+    g_variant_builder_init(&answer, G_VARIANT_TYPE("a(sssss)"));
+    for (guint i = 0; i < done->len; i++) {
+        const Repaired *one = done->pdata[i];
+
+        g_variant_builder_add(&answer, "(sssss)", one->id, one->subject, one->before, one->after,
+                              one->undo);
+        if (!repair_is_dry(job))
+            journal_line(job, &(JournalFields){ .priority = LOG_NOTICE },
+                         "Repair of check %s: %s was %s, is %s. Undo: %s", one->id, one->subject,
+                         one->before, one->after, *one->undo ? one->undo : "-");
+    }
+    return g_variant_builder_end(&answer);
+}
+
 static const struct {
     const char *word;
     GVariant *(*answer)(Job *job, GError **error);
 } questions[] = {
     { "check", answer_check },
     { "plan", answer_plan },
+    { "repair", answer_repair },
 };
 
 static gboolean answer_question(guint which, char **words, GError **error)
@@ -348,7 +373,8 @@ static int usage(FILE *out)
 {
     fputs("upgrade-job ID\n"
           "upgrade-job check SERVER TARGET OPTIONS\n"
-          "upgrade-job plan SERVER TARGET OPTIONS\n\n"
+          "upgrade-job plan SERVER TARGET OPTIONS\n"
+          "upgrade-job repair SERVER TARGET OPTIONS\n\n"
           "The worker of timesten-upgrade. It is started by timesten-upgraded(8) as "
           "timesten-job@ID.service;\n"
           "OPTIONS is a{sv} in GVariant's text form, its \"kind\" what is asked about. Use "

@@ -112,6 +112,50 @@ def refused_rollback_tells_what_would_be_lost(bus):
         'Check  kind=rollback interactive=1'], bus.calls()
 
 
+def calls_without_check(bus):
+    return [call.rsplit(' ', 1)[0] for call in bus.calls() if not call.startswith('Check')]
+
+
+@mocked()
+def repairs_are_shown_before_and_after(bus):
+    out = bus.run('check', 'main', 'tt70', '--fix', '--only=somaxconn').expect(0).out
+    wanted, done = out.index('This would be repaired'), out.index('This was repaired')
+    assert wanted < out.index('before: 128') < out.index('after: 65535') < done < out.index('undo: sysctl'), out
+    assert '0 errors' in out[done:], out
+    assert calls_without_check(bus) == ['Repair tt70 dry-run=yes only=somaxconn', 'Repair tt70 only=somaxconn'], bus.calls()
+    out = bus.run('check', 'main', 'tt70', '--fix', '--dry-run').expect(0).out
+    assert 'This was repaired' not in out and len(calls_without_check(bus)) == 3, (out, bus.calls())
+    told = bus.json('check', 'main', 'tt70', '--fix')
+    assert told['repairs'] == [{'id': 'somaxconn', 'subject': 'net.core.somaxconn', 'before': '128', 'after': '65535',
+                                'undo': 'sysctl -w net.core.somaxconn=128'}], told
+    for words in (('--list', '--fix'), ('main', 'tt70', '--yes'), ('main', 'tt70', '--dry-run')):
+        bus.run('check', *words).expect(17)
+
+
+@mocked()
+def repairs_on_a_terminal_are_confirmed(bus):
+    terminal = Terminal(bus, ['check', 'main', 'tt70', '--fix'])
+    terminal.read('Repair this\\? ')
+    terminal.type('n\n')
+    assert 'nothing was changed' in terminal.end().expect(25).out
+    assert calls_without_check(bus) == ['Repair tt70 dry-run=yes'], bus.calls()
+    terminal = Terminal(bus, ['check', 'main', 'tt70', '--fix'])
+    terminal.read('Repair this\\? ')
+    terminal.type('y\n')
+    assert 'This was repaired' in terminal.end().expect(0).out
+
+
+@mocked(Repair='failed')
+def repair_that_failed_is_no_success(bus):
+    assert 'not repaired: it is read-only' in bus.run('check', 'main', 'tt70', '--fix').expect(14).out
+
+
+@mocked(Repair='nothing')
+def nothing_to_repair_changes_nothing(bus):
+    assert 'nothing to repair' in bus.run('check', 'main', 'tt70', '--fix').expect(0).out
+    assert calls_without_check(bus) == ['Repair tt70 dry-run=yes'], bus.calls()
+
+
 @mocked()
 def chosen_checks_go_with_the_call(bus):
     bus.run('upgrade', 'main', 'tt70', '--skip=somaxconn,memory').expect(0)

@@ -52,6 +52,23 @@ static int on_check(sd_bus_message *call, void *data, sd_bus_error *error)
                                       "Raise HoldLimitSec= or give --hold-limit=");
 }
 
+static int on_repair(sd_bus_message *call, void *data, sd_bus_error *error)
+{
+    Mock *mock = ((Server *)data)->mock;
+    g_autofree char *fails = script_word(mock, "Repair");
+    const char *target;
+
+    sd_bus_message_read(call, "s", &target);
+    g_autofree char *options = words_of_options(call);
+    note_call(mock, call, "Repair %s%s", target, options);
+    if (g_str_equal(fails, "nothing"))
+        return sd_bus_reply_method_return(call, "a(sssss)", 0);
+    return sd_bus_reply_method_return(
+        call, "a(sssss)", 1, "somaxconn", "net.core.somaxconn", "128",
+        g_str_equal(fails, "failed") ? "not repaired: it is read-only" : "65535",
+        g_str_equal(fails, "failed") ? "" : "sysctl -w net.core.somaxconn=128");
+}
+
 static int on_plan(sd_bus_message *call, void *data, sd_bus_error *error)
 {
     sd_bus_message *reply = NULL;
@@ -160,6 +177,7 @@ const sd_bus_vtable server_vtable[] = {
     SD_BUS_PROPERTY("Job", "o", NULL, IN(Server, job), CHANGES),
     SD_BUS_PROPERTY("LastResult", "(sstt)", get_last_result, 0, CHANGES),
     SD_BUS_METHOD("Check", "sa{sv}", "a(sssss)", on_check, SD_BUS_VTABLE_UNPRIVILEGED),
+    SD_BUS_METHOD("Repair", "sa{sv}", "a(sssss)", on_repair, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Plan", "sa{sv}", "sa(ssbt)", on_plan, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Upgrade", "sa{sv}", "to", on_upgrade, SD_BUS_VTABLE_UNPRIVILEGED),
     SD_BUS_METHOD("Rollback", "a{sv}", "to", on_rollback, SD_BUS_VTABLE_UNPRIVILEGED),

@@ -65,6 +65,8 @@ class World(Container):
         try:
             for instance in self.instances:
                 self.install_instance(instance)
+            # As a careful administrator would: ADMIN is a regular user, whose logout must not take shared memory away.
+            self.write("/etc/systemd/logind.conf.d/50-timesten.conf", "[Login]\nRemoveIPC=no\n")
             self.declare_server("main", PORT, self.databases, "tt60", *self.server_lines)
             self.boot()
             self.create_databases()
