@@ -20,12 +20,14 @@ static void odd_hosts_are_refused(void)
     static const char *const odd[] = { "",     ":1",    "a b",   "a;UID=x",   "a'b",   "-a",
                                        "db1:", "db1:0", "db1:x", "db1:70000", "a:1:2", "a,b" };
 
-    for (guint i = 0; i < G_N_ELEMENTS(odd); i++) {
+    for (guint i = 0; i <= G_N_ELEMENTS(odd); i++) {
+        g_autofree char *long_one = g_strnfill(254, 'a');
         g_autoptr(GError) error = NULL;
         char *host = NULL;
         guint16 port;
 
-        g_assert_false(peer_address_parse(odd[i], &host, &port, &error));
+        g_assert_false(
+            peer_address_parse(i < G_N_ELEMENTS(odd) ? odd[i] : long_one, &host, &port, &error));
         g_assert_error(error, TU_ERROR, TU_ERROR_INVALID_OPTION);
         g_assert_null(host);
     }
@@ -37,11 +39,12 @@ static void links_are_the_rows_of_the_status(void)
         peer_links_parse("< ORDERS, db2, 20002, pause, 3, -, REP, TT >\n"
                          "< stock    , db3, 0, start, 1, 12, R2, O'NEIL >\n"
                          "< 00 >\n"
-                         "< X, a b, 1, start, 1, -, R, T >\n");
+                         "< X, a b, 1, start, 1, -, R, T >\n"
+                         "< IT'S, db4, 1, start, 1, -, R, T >\n");
     const PeerLink *first, *second;
-    g_autofree char *sql = NULL;
+    g_autofree char *sql = NULL, *odd = NULL;
 
-    g_assert_cmpuint(links->len, ==, 2);
+    g_assert_cmpuint(links->len, ==, 3);
     first = links->pdata[0];
     second = links->pdata[1];
     g_assert_cmpstr(first->store, ==, "ORDERS");
@@ -53,6 +56,8 @@ static void links_are_the_rows_of_the_status(void)
     g_assert_cmpuint(second->port, ==, 0);
     sql = peer_wait_sql(second, 5);
     g_assert_cmpstr(sql, ==, "call ttRepSubscriberWait('R2', 'O''NEIL', 'STOCK', 'db3', 5);");
+    odd = peer_wait_sql(links->pdata[2], 5);
+    g_assert_cmpstr(odd, ==, "call ttRepSubscriberWait('R', 'T', 'IT''S', 'db4', 5);");
 }
 
 int main(int argc, char **argv)

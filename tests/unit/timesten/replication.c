@@ -7,6 +7,7 @@ static void name_is_the_last_part_of_the_path(void)
 
     g_assert_cmpstr(name, ==, "ORDERS60");
     g_assert_true(replication_name_is_plain(name));
+    g_assert_true(replication_name_is_plain("A23456789012345678901234567890"));
 }
 
 static void odd_names_are_not_plain(void)
@@ -42,6 +43,49 @@ static void marks_have_a_type_that_both_releases_know(void)
 
     g_assert_nonnull(strstr(in_old, "(MARK varchar(64)"));
     g_assert_nonnull(strstr(in_new, "(MARK tt_varchar(64)"));
+}
+
+/* Each of them is of the same scheme and table, which are ours alone. */
+static void statements_name_what_is_ours(void)
+{
+    g_autofree char *mark = replication_mark_sql("7.commit.1"),
+                    *seen = replication_seen_sql("7.commit.1"), *has = replication_has_marks_sql(),
+                    *wait = replication_wait_sql("NEW", 9),
+                    *no_marks = replication_drop_marks_sql(), *no_scheme = replication_drop_sql();
+
+    g_assert_cmpstr(mark, ==, "insert into TTUPGRADE.MARKS values ('7.commit.1');");
+    g_assert_cmpstr(seen, ==, "select count(*) from TTUPGRADE.MARKS where MARK = '7.commit.1';");
+    g_assert_cmpstr(
+        has, ==,
+        "select count(*) from sys.tables where tblowner = 'TTUPGRADE' and tblname = 'MARKS';");
+    g_assert_cmpstr(wait, ==,
+                    "call ttRepSubscriberWait('ONLINE', 'TTUPGRADE', 'NEW', 'localhost', 9);");
+    g_assert_cmpstr(no_marks, ==, "drop table TTUPGRADE.MARKS;");
+    g_assert_cmpstr(no_scheme, ==, "drop replication TTUPGRADE.ONLINE;");
+}
+
+/* Neither TimesTen's own tables nor ours are replicated. */
+static void tables_are_those_of_users(void)
+{
+    g_autofree char *tables = replication_tables_sql(), *keyless = replication_keyless_sql();
+
+    g_assert_cmpstr(tables, ==,
+                    "select tblowner, tblname from sys.tables where tblowner not in "
+                    "('SYS', 'TTREP', 'GRID', 'TTUPGRADE');");
+    g_assert_cmpstr(keyless, ==,
+                    "select tblowner, tblname from sys.tables where tblowner not in "
+                    "('SYS', 'TTREP', 'GRID', 'TTUPGRADE') and primcnt = 0;");
+}
+
+static void many_tables_are_named_in_part(void)
+{
+    char *many[] = { "A.1", "A.2", "A.3", "A.4", "A.5", "A.6", "A.7", "A.8", "A.9", "A.10", NULL };
+    char *none[] = { NULL };
+    g_autofree char *all_but_two = replication_missing(many, none),
+                    *eight = replication_missing(many + 2, none);
+
+    g_assert_cmpstr(all_but_two, ==, "A.1, A.2, A.3, A.4, A.5, A.6, A.7, A.8 and 2 more");
+    g_assert_cmpstr(eight, ==, "A.3, A.4, A.5, A.6, A.7, A.8, A.9, A.10");
 }
 
 static void only_00_has_arrived(void)
@@ -86,6 +130,17 @@ static void peers_have_their_state_and_their_logs(void)
     g_assert_null(replication_find_peer(peers, "NOBODY"));
 }
 
+/* Of a peer without a row of traffic nobody knows how much log it holds. */
+static void logs_may_be_unknown(void)
+{
+    g_autoptr(GPtrArray) peers =
+        replication_peers_parse("Peer name  Host name  Port   State  Proto\n"
+                                "A          h          Auto   Start  10\n");
+
+    g_assert_cmpuint(peers->len, ==, 1);
+    g_assert_cmpint(replication_find_peer(peers, "A")->logs, ==, -1);
+}
+
 /* As it is printed where one table has all peers. */
 static void rows_of_two_tables_belong_together(void)
 {
@@ -114,6 +169,10 @@ int main(int argc, char **argv)
                     scheme_goes_both_ways_over_static_ports);
     g_test_add_func("/replication/marks-have-a-type-that-both-releases-know",
                     marks_have_a_type_that_both_releases_know);
+    g_test_add_func("/replication/statements-name-what-is-ours", statements_name_what_is_ours);
+    g_test_add_func("/replication/tables-are-those-of-users", tables_are_those_of_users);
+    g_test_add_func("/replication/many-tables-are-named-in-part", many_tables_are_named_in_part);
+    g_test_add_func("/replication/logs-may-be-unknown", logs_may_be_unknown);
     g_test_add_func("/replication/only-00-has-arrived", only_00_has_arrived);
     g_test_add_func("/replication/tables-are-compared-by-owner-and-name",
                     tables_are_compared_by_owner_and_name);
