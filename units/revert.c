@@ -23,8 +23,10 @@
 #define LOOK_USEC USEC_PER_SEC /* at the job, or at a clock that somebody may set */
 /* Another job is at work, or the bus is away. */
 #define SOON_USEC (5 * USEC_PER_SEC)
-/* A rollback that failed kept clients waiting: not again at once. */
+/* A rollback that failed kept clients waiting, and left a job: not again at once, and each time only
+ * after twice as long, up to an hour. */
 #define LATER_USEC (60 * USEC_PER_SEC)
+#define DOUBLINGS  6
 
 static void say(int priority, const char *server, const Backing *backing, const char *id,
                 const char *text)
@@ -91,12 +93,16 @@ static gboolean ask(const char *server, guint64 *ret_job, GError **error)
     return r >= 0;
 }
 
-/* Until the job has an end. That it went back is seen in the file of the commit. */
-static void await_end(guint64 job)
+/* Until the job has an end; ERROR tells of one that did not go back. That one did is seen in the
+ * file of the commit. */
+static void await_end(guint64 job, GError **error)
 {
     for (;;) {
         g_autoptr(RecordSummary) summary = record_load(job, NULL);
 
+        if (summary && summary->finished && g_strcmp0(summary->result, "done") != 0)
+            tu_error_set(error, TU_ERROR_NOT_POSSIBLE, "its rollback ended %s: %s",
+                         summary->result, summary->message ? summary->message : "no reason told");
         if (!summary || summary->finished || summary->damaged)
             return;
         g_usleep(LOOK_USEC);
@@ -110,22 +116,25 @@ static gboolean still_waits(const char *server)
     return backing && backing->unconfirmed;
 }
 
-/* Says each new reason once; how long to wait before the next try. */
-static guint64 judge(const char *server, const Backing *backing, const GError *problem, char **said)
+/* Says each new reason once. */
+static void tell(const char *server, const Backing *backing, const GError *problem, char **said)
 {
-    if (g_strcmp0(*said, problem->message) != 0) {
-        g_autofree char *text =
-            g_strdup_printf("Server %s cannot go back yet, it is tried again: %s", server,
-                            problem->message);
+    g_autofree char *text = NULL;
 
-        say(LOG_NOTICE, server, backing, NULL, text);
-        g_free(*said);
-        *said = g_strdup(problem->message);
-    }
-    return g_error_matches(problem, TU_ERROR, TU_ERROR_BUSY) ||
-                   g_error_matches(problem, TU_ERROR, TU_ERROR_FAILED)
-               ? SOON_USEC
-               : LATER_USEC;
+    if (g_strcmp0(*said, problem->message) == 0)
+        return;
+    text = g_strdup_printf("Server %s cannot go back yet, it is tried again: %s", server,
+                           problem->message);
+    say(LOG_NOTICE, server, backing, NULL, text);
+    g_free(*said);
+    *said = g_strdup(problem->message);
+}
+
+/* Nothing was tried. */
+static gboolean is_passing(const GError *problem)
+{
+    return problem && (g_error_matches(problem, TU_ERROR, TU_ERROR_BUSY) ||
+                       g_error_matches(problem, TU_ERROR, TU_ERROR_FAILED));
 }
 
 static void revert(const char *server, const Backing *backing)
@@ -135,18 +144,18 @@ static void revert(const char *server, const Backing *backing)
         g_strdup_printf("Nobody has confirmed the upgrade of server %s in time: it goes back from "
                         "instance %s to %s, and nothing is lost",
                         server, backing->instance, backing->previous);
+    guint tries = 0;
 
     say(LOG_NOTICE, server, backing, MESSAGE_CONFIRM_PASSED, text);
     while (still_waits(server)) {
         g_autoptr(GError) problem = NULL;
-        guint64 job, pause = 0;
+        guint64 job, pause;
 
-        if (!ask(server, &job, &problem)) {
-            pause = judge(server, backing, problem, &said);
-        } else {
-            await_end(job);
-            pause = LATER_USEC;
-        }
+        if (ask(server, &job, &problem))
+            await_end(job, &problem);
+        if (problem)
+            tell(server, backing, problem, &said);
+        pause = is_passing(problem) ? SOON_USEC : LATER_USEC << MIN(tries++, DOUBLINGS);
         for (guint64 waited = 0; waited < pause && still_waits(server); waited += LOOK_USEC)
             g_usleep(LOOK_USEC);
     }

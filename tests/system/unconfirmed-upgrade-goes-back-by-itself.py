@@ -57,19 +57,49 @@ def by_hand(world):
     return confirm
 
 
+def said(world):
+    """What is told by who asks for the way back."""
+    return [one["MESSAGE"] for one in world.journal("-t", "revert-unconfirmed")]
+
+
+def wait_until_said(world, words):
+    wait_until(lambda: any(words in line for line in said(world)), 60, f"the journal to tell: {words}", 0.3)
+
+
 def goes_back_in_time(world):
-    """The time is over at once, and the upgrade is still at work: it is asked for again until it can be done."""
+    """The time is soon over: it is asked for again where the bus is away, where the rollback fails, by the next one where who asked
+    is killed, and while another job is at work."""
     world.start_clients(4)
     world.settle()
-    world.must_end(world.online(**{"confirm-within": ("t", 10**6)}), "done")
+    world.must_end(world.online(**{"confirm-within": ("t", 5 * 10**6)}), "done")
+    world.faults("tt60", "ttAdmin -repStart exit=1")
+    world.systemctl("mask", "--runtime", "dbus.socket", "dbus.service")  # else who asks would bring it back
+    world.systemctl("stop", "dbus.socket", "dbus.service")
+    wait_until_said(world, "The service cannot be asked: ")
+    world.systemctl("unmask", "--runtime", "dbus.socket", "dbus.service")
+    world.systemctl("start", "dbus.socket", "dbus.service")
+    wait_until_said(world, "its rollback ended failed: ")
+    failed = world.bus.manager("ListJobs")[0][-1][0]
+    world.must_end(failed, "failed")
+    told = world.run("ttctl", "status", "main").out
+    for words in ("goes back to tt60 now", f"{failed}, failed: UtilityFailed", "ttctl confirm main"):
+        check(words in told, f"ttctl status does not tell {words}: {told}")
+    world.must_serve("tt70")
+
+    world.faults("tt60")
+    gate = world.gate("tt70", "ttRepAdmin -wait")
+    world.systemctl("kill", "--signal=KILL", "timesten-revert@main.service")
+    world.bus.server("main", "Rollback", "a{sv}", *options({"allow-data-loss": ("b", "true")}), timeout=60)
+    wait_until_said(world, "works on server main already")
+    gate.open()
     went_back(world)
+    world.faults("tt70")
     world.settle()
     world.end_clients("tt60")
     world.must_serve("tt60")
     world.is_untouched("tt60")
-    said = [one["MESSAGE"] for one in world.journal("-t", "revert-unconfirmed")]
-    check(said and "Nobody has confirmed the upgrade of server main in time" in said[0], f"what the journal tells: {said}")
-    for line in said:
+    check("Nobody has confirmed the upgrade of server main in time" in said(world)[0], f"what the journal tells: {said(world)}")
+    for line in said(world):
         say(f"  {line}")
 
 
@@ -81,6 +111,7 @@ def goes_back_after_a_reboot(world):
     check("goes back to tt60 in 59min" in world.run("ttctl", "status", "main").out, "ttctl status does not tell")
     equal(world.unit(TIMER), "active", "the timer")
     times = world.read(TIMES)  # they count from the timer's start
+    check("OnCalendar=" not in times, f"a clock that is set would bring it forward: {times}")
     world.systemctl("daemon-reload")
     equal(world.read(TIMES), times, "when the timer goes off after a daemon-reload")
     world.start_clients(4)
@@ -133,7 +164,11 @@ def stays_when_confirmed(world, confirm):
 def test(world):
     world.expect(r"upgrade-job: Check (data-loss|way-back|backwards-compat|irreversible|agent-policy)",
                  r"upgrade-job: Step check failed: data-loss", r"upgrade-job: Job \d+ finished: failed",
-                 r"systemd: Failed to start timesten-job@", r"systemd: timesten-job@\d+.service: Failed with result")
+                 r"systemd: Failed to start timesten-job@", r"systemd: timesten-job@\d+.service: Failed with result",
+                 # The bus that is away, the rollback that fails, and who asks for it.
+                 r"dbus", r"systemd-logind|polkit", r"timesten-upgraded: The connection to the bus was lost",
+                 r"upgrade-job: Step start-agents failed: ", r"timesten-upgraded: Job \d+ on server main ended: failed",
+                 r"systemd: timesten-(revert@main|upgraded)\.service: ")
     confirm = by_hand(world)
     goes_back_in_time(world)
     goes_back_after_a_reboot(world)
