@@ -227,26 +227,26 @@ class World(Container):
                 "setpriv", "--reuid=guest", "--regid=guest", "--clear-groups", "ttclient", "--load", "--server",
                 f"127.0.0.1:{port}", "--dsn", database, "--client-release", release, "--table", "written", "--create", "--id",
                 self.client_number, "--think", think_ms, "--reconnect-every", reconnect_every,
-                "--first-connect-timeout", patience, "--connect-timeout", patience)))
+                "--first-connect-timeout", patience, "--connect-timeout", patience), release))
         self.clients += started
         return started
 
     def settle(self, clients=None, timeout=60):
         """Waits until each client has written a row from now on."""
         clients = self.clients if clients is None else clients
-        for database, port in {(client.database, client.port) for client in clients}:
+        for database, port, release in {(client.database, client.port, client.release) for client in clients}:
             wanted = {str(client.number) for client in clients if (client.database, client.port) == (database, port)}
-            first = self.written(database, port)
+            first = self.written(database, port, release)
 
             def moved():
-                now = self.written(database, port)
+                now = self.written(database, port, release)
                 return now is not None and all(int(now.get(one, 0)) > int((first or {}).get(one, 0)) for one in wanted)
             wait_until(moved, timeout, f"every client of {database} to write a row", 0.1)
 
-    def written(self, database, port=PORT):
+    def written(self, database, port=PORT, release="6.0.8"):
         """How many rows each client has in the database that now serves, or None where nobody can tell."""
         done = self.ttclient("--sql", "select ID, max(SEQ) from written group by ID", database=database, port=port,
-                             check=False)
+                             release=release, check=False)
         return dict(re.findall(r"^< (\d+), (\d+) >$", done.out, re.M)) if done.status == 0 else None
 
     def stop_clients(self, clients=None):
@@ -423,8 +423,8 @@ class Gate:
 
 
 class Client:
-    def __init__(self, number, database, port, process):
-        self.number, self.database, self.port, self.process = number, database, port, process
+    def __init__(self, number, database, port, process, release):
+        self.number, self.database, self.port, self.process, self.release = number, database, port, process, release
         self.report = None
 
     def stop(self):
@@ -453,6 +453,7 @@ class Report:
         self.cut, self.written = total("sessions", "cut"), total("rows", "acknowledged")
         self.stuck = total("sessions", "statement_timeouts") + total("rows", "unresolved")
         self.longest_ms = max((one["longest_wait_ms"]["connect"] for one in reports), default=0)
+        self.words = {one["last_error"] for one in reports if one["last_error"]}
         self.found, self.lost = None, None
 
     def troubles(self):
@@ -465,4 +466,4 @@ class Report:
                 f"longest wait {self.longest_ms / 1000:.1f} s; rows written {self.written}")
         if self.found is not None:
             text += f", found {self.found}, lost {len(self.lost)}"
-        return text
+        return f"{text}; {sorted(self.words)}" if self.troubles() else text
