@@ -69,6 +69,7 @@ lane() {{
 # Everything stops, the files of a beginning come back, and no others (a catalog of databases that a beginning has not yet would
 # have their agents started), what then served serves again.
 RESTORE = rf"""
+systemctl stop 'timesten-confirm@*.timer' 'timesten-revert@*.service'
 systemctl stop timesten-upgraded.service 'timesten@*.service'
 cd {STATE} && rm -rf servers exports $(ls -d jobs/[0-9]* 2>/dev/null)
 rm -rf /run/timesten-upgrade/job/* {CRASH}/* /var/lib/{ADMIN}/*/* /opt/TimesTen/*/info
@@ -233,6 +234,9 @@ class CrashWorld(World):
         """The same once no unit of a job is left, else None."""
         found = self.look()
         return found if not any(line.startswith("unit ") for lines in found.values() for line in lines) else None
+
+    def judge_replication(self, lane, replicates):
+        """Whether the two releases of a lane replicate, where that is so."""
 
     def compare(self, lanes, references, rebooted=False):
         """{lane: what is wrong} of those LANES in which something lies about, or lacks, that does not with an undisturbed job."""

@@ -54,8 +54,9 @@ class Lane:
 
     # Clients
 
-    def start_clients(self):
-        self.clients = self.world.start_clients(CLIENTS, port=self.port, reconnect_every=8, think_ms=20, patience=PATIENCE)
+    def start_clients(self, release="6.0.8"):
+        self.clients = self.world.start_clients(CLIENTS, port=self.port, release=release, reconnect_every=8, think_ms=20,
+                                                patience=PATIENCE)
 
     def settle(self, timeout=60):
         self.world.settle(self.clients, timeout)
@@ -136,16 +137,19 @@ class Lane:
     def judge(self, scenario, result, base, rebooted=False, resets=0):
         """Holds everything but what lies about (CrashWorld.look) against what an undisturbed job leaves."""
         serving = getattr(self, scenario.release)
-        self.world.must_serve(serving, self.server, self.port)
+        self.world.must_serve(serving, self.server, self.port, release=scenario.clients)
         told = self.world.job(self.number)
         if (told["State"], told["Result"]) != ("finished", result):
             raise Failed(f"the bus tells of job {self.number} {told['State']} {told['Result']}, the record {result}")
         if self.clients:
             self.check_clients(serving, self.new if scenario.loses and serving == self.old else None, resets)
-        if rebooted:
+        if scenario.stops:
+            equal(self.world.unit(f"timesten@{self.old}.service"), "inactive", "the main daemon that nobody needs any more")
+        if rebooted or scenario.stops:
             self.world.systemctl("start", f"timesten@{self.old}.service")
         if not scenario.destroys:
             equal(self.world.content(self.old, DATABASE), base, "the old database")
         if serving == self.new:
             equal(self.world.content(self.new, DATABASE), base, "the new database")
+        self.world.judge_replication(self, scenario.replicates)
         self.check_record()

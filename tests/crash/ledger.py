@@ -14,14 +14,17 @@ from pathlib import Path
 from harness import check
 
 WRITER = Path(__file__).with_name("writer.py")
+TABLE = "create table promised (ID integer not null, SEQ integer not null, primary key (ID, SEQ))"  # as in writer.py
 TROUBLES = ("refused", "reset", "silent", "cut", "error")
 
 
 class Ledger:
-    def __init__(self, world, server, port, dsn, old, new, clients=4, forward=lambda: 0):
-        """FORWARD: how many rollbacks from the old release to the new one came to their commit."""
+    def __init__(self, world, server, port, dsn, old, new, clients=4, forward=lambda: 0, lossless=False, release="6.0.8"):
+        """FORWARD: how many rollbacks from the old release to the new one came to their commit. LOSSLESS: the two replicate, so
+        that no row is ever given up. RELEASE: of the clients."""
         self.world, self.server, self.port, self.dsn = world, server, port, dsn
         self.old, self.new = old, new
+        self.lossless, self.release = lossless, release
         self.seqs = [0] * clients
         self.kept, self.fresh = set(), set()  # acknowledged by the old release, by the new one
         self.between = set()                  # of the kept ones: those since the new one served last
@@ -37,7 +40,7 @@ class Ledger:
     # Writing
 
     def start(self):
-        words = [str(self.port), self.dsn, ",".join(map(str, self.seqs))]
+        words = [self.release, str(self.port), self.dsn, ",".join(map(str, self.seqs))]
         self.process = subprocess.Popen(["nsenter", "-t", str(self.world.pid), "-n", "--", sys.executable, "-B", str(WRITER),
                                          *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
         self.world.processes.append(self.process)
@@ -70,7 +73,9 @@ class Ledger:
     def note(self, row, release):
         self.acknowledged += 1
         self.seqs[row[0] - 1] = row[1]
-        if release.startswith(self.old):
+        if self.lossless:
+            self.kept.add(row)
+        elif release.startswith(self.old):
             if self.fresh:
                 self.between = set()
             self.forget_fresh()
@@ -107,7 +112,7 @@ class Ledger:
     def look(self):
         """(release, rows) as a new client gets them, or None."""
         done = subprocess.run(["nsenter", "-t", str(self.world.pid), "-n", "--", sys.executable, "-B", str(WRITER),
-                               str(self.port), self.dsn], capture_output=True, text=True, timeout=120)
+                               self.release, str(self.port), self.dsn], capture_output=True, text=True, timeout=120)
         release = re.search(r"^release (\S+)", done.stdout)
         if done.returncode or not release or not re.search(r"^OK ", done.stdout, re.M):
             return None

@@ -1,7 +1,8 @@
 """The power goes, and with it whatever nobody synced; the next boot needs nobody.
 
 Cut right behind each line of a job's record and in its middle, inside the export and the import, and around each call of the
-commit; in an upgrade, its undo, a cancel, a retry, a rollback and a clean. Before what decides stands on the disk (the commit,
+commit; in an upgrade, its undo, a cancel, a retry, a rollback and a clean, in an upgrade by replication, its undo, its way back,
+its confirmation, and in the way back of what nobody confirmed in time. Before what decides stands on the disk (the commit,
 the wish to cancel in the record) the release before serves and the job is undone, after it the job ends as it would have.
 Clients that come right after the boot wait; none is refused and no row that was acknowledged is gone.
 TU_DISK=ext4, xfs or btrfs says what the state and the databases lie on (disk.py).
@@ -16,12 +17,14 @@ from dataclasses import dataclass
 from crashworld import DATABASE, LONG, Failed, Tally, check, run, say, skip, wait_until
 from disk import why_not
 from diskworld import DiskWorld
-from ledger import Ledger
+from onlineworld import OnlineCrashWorld
+from ledger import TABLE, Ledger
 from scenario import SCENARIOS, begin
 from sweep import count_points, events_of, expected, line_of, variants
 
 KIND = os.environ.get("TU_DISK", "ext4")
 WORDS = os.environ.get("TU_SCENARIOS", "upgrade undo cancel retry rollback clean").split()
+ONLINE = any(word.startswith("online") or word in ("confirm", "revert") for word in WORDS)
 CLIENTS = 3
 
 
@@ -30,6 +33,11 @@ class CutWorld(DiskWorld):
         # Apart, because what a client makes a database sync must not make the state durable.
         super().__init__(name, KIND, {"state": ["/var/lib/timesten-upgrade"], "data": ["/var/lib/ttadmin", "/opt/TimesTen"]})
         self.expect("The host went down before", "Failed to send user credentials to PID1")
+
+    def create_databases(self, instance=None):
+        super().create_databases(instance)
+        # Whoever has it made later has it in one of two databases that replicate.
+        self.sql("tt60", DATABASE, f"{TABLE};")
 
     def boot(self, wait=True):
         if not self.disks:
@@ -49,6 +57,10 @@ class CutWorld(DiskWorld):
             self.disks.cut()
 
 
+class OnlineCutWorld(CutWorld, OnlineCrashWorld):
+    """The same, with the ways of the method online."""
+
+
 @dataclass
 class Cut:
     where: dict          # the point, as Lane.arm() takes it
@@ -64,7 +76,7 @@ class Cut:
 def results_of(scenario, points):
     """What is right where the calls up to (not with) the one at PLACE were made: failed before the deciding call, the scenario's
     result behind its sync, and in between either."""
-    if not scenario.decides:
+    if not scenario.decides or not scenario.ask:  # asked again until it is done
         return lambda place: (scenario.result,)
     made = next(place for place, (_, what) in enumerate(points) if re.search(scenario.decides, what))
     synced = next(place for place, (_, what) in enumerate(points) if place > made and what.startswith("sync"))
@@ -92,7 +104,7 @@ def cuts_of(scenario, points):
             # How often a worker looks before it writes is a matter of luck, what it writes is not.
             where = {"match": what} if torn and whats.count(what) == 1 else {"at": name}
             found.append(Cut(where, when, f"{what} (behind {' '.join(event)})", results(names.index(name) + (when == "after"))))
-    if scenario.name == "upgrade":
+    if scenario.name in ("upgrade", "online"):
         found += [Cut({}, "inside", f"{command} half done", ("failed",), (instance, f"{command} at=50"))
                   for instance, command in (("old", "ttMigrate -c"), ("new", "ttMigrate -r"))]
     return found
@@ -101,6 +113,9 @@ def cuts_of(scenario, points):
 # Of each scenario: the request alone, inside of what takes long, around what decides, in the middle of the way back.
 SAMPLE = {"upgrade": r"^the worker's first|half done|^rename|^sync \S+/servers ", "undo": r"behind undo import\)",
           "cancel": r"behind fail import\)", "retry": r"^the worker's first",
+          "online": r"^rename|^sync \S+/servers |behind (end|begin) (replicate|copy|join|drain-replication)\)",
+          "online-undo": r"behind undo replicate\)", "online-rollback": r"^sync \S+/servers |behind begin (resume|end-replication)\)",
+          "confirm": r"^rename|behind begin end-replication\)", "revert": r"behind end hold\)",
           "rollback": r"^rename|^sync \S+/servers |behind begin resume\)", "clean": r"behind (end commit|begin destroy-databases)\)"}
 
 
@@ -130,6 +145,7 @@ def to_the_point(world, scenario, cut, ledger):
     world.restore(scenario.beginning)
     scenario.take_up(lane)
     scenario.prepare(lane)
+    world.disks.sync()
     gate = world.gate(getattr(lane, cut.gate[0]), cut.gate[1]) if cut.gate else None
     if not gate:
         lane.arm(**cut.where, when=cut.when, action="stop")
@@ -145,10 +161,18 @@ def to_the_point(world, scenario, cut, ledger):
     return bool(lane.shots())
 
 
+def wait_for_another(world, lane):
+    """The result of the job that follows the one that failed."""
+    known = set(world.jobs_on_disk())
+    world.jobs[lane.number] = (lane.server, "N")
+    lane.number = wait_until(lambda: lane.find_job(known), 120, f"a job after job {lane.number}")
+    return lane.wait_record()
+
+
 def one_cut(world, scenario, cut):
     """(result, seconds), or None where the job did not come to the point."""
     lane = world.lanes[0]
-    ledger = Ledger(world, lane.server, lane.port, DATABASE, "6.", "7.", CLIENTS)
+    ledger = Ledger(world, lane.server, lane.port, DATABASE, "6.", "7.", CLIENTS, lossless=ONLINE, release=scenario.clients)
     if not to_the_point(world, scenario, cut, ledger):
         ledger.stop()
         return None
@@ -159,9 +183,11 @@ def one_cut(world, scenario, cut):
     wait_until(lambda: lane.port in world.listeners(), 60, "the port to be there after the boot")
     since = list(ledger.seqs)
     ledger.start()
-    result = lane.wait_record()
     settle(ledger, since)
     served = time.monotonic() - began
+    result = lane.wait_record()
+    if not scenario.ask and result == "failed":  # whoever asked asks again
+        result = wait_for_another(world, lane)
     settle(ledger, list(ledger.seqs))
     check(result in cut.results, f"ended {result!r}, wanted {cut.results}: {lane.record_lines()[-1][:600]}")
     world.wait_running()
@@ -209,4 +235,4 @@ def test(world):
 reason = why_not(KIND)
 if reason:
     skip(reason)
-run(test, machine=CutWorld)
+run(test, machine=OnlineCutWorld if ONLINE else CutWorld)

@@ -4,12 +4,13 @@ A scenario begins at a state of all lanes (`beginning`), breaks what it wants br
 more while the job runs, and has exactly one result, whenever the worker dies.
 """
 
+import hashlib
 from dataclasses import dataclass
 from typing import Callable
 
 from bus import NAME, ROOT, options
 from container import wait_until
-from crashworld import DATABASE, BusError, Failed, check
+from crashworld import DATABASE, STATE, BusError, Failed, check
 from sweep import must_hold, wave
 
 
@@ -21,16 +22,20 @@ class Refused(Failed):
 class Scenario:
     name: str
     beginning: str
-    ask: Callable    # lane → (path, interface, method, signature, words…)
+    ask: Callable    # lane → (path, interface, method, signature, words…); None: what is begun asks by itself
     result: str
     release: str     # which serves in the end: "old" or "new"
     end: str         # what tests/tally calls this end
     prepare: Callable = lambda lane: None
+    unit: str = None  # begun where nobody asks: its name, before that of the server
     then: Callable = None  # what is done while it runs, and waits for its step
     since: tuple = None  # the record's (event, step) from which on its points are its own
     loses: bool = False  # rows since the switch, knowingly
     goes_on: bool = False  # with the job of its beginning
     destroys: bool = False  # the old database, as was asked
+    replicates: bool = False  # one release still follows the other in the end
+    stops: bool = False  # the old main daemon
+    clients: str = "6.0.8"  # their own release
     decides: str = None  # the call (a pattern) whose sync decides that it ends so also where the host goes down; None: all do
 
     def take_up(self, lane):
@@ -41,6 +46,8 @@ class Scenario:
 
     def call(self, lane):
         """Asks and hears the answer."""
+        if not self.ask:
+            return self.call_unheard(lane, set(lane.world.jobs_on_disk()))
         path, interface, method, *words = self.ask(lane)
         try:
             answer = lane.world.bus.call(path, interface, method, *words, timeout=120)
@@ -49,8 +56,11 @@ class Scenario:
         lane.number = answer[0] if answer else lane.number
 
     def call_unheard(self, lane, known):
-        path, interface, method, *words = self.ask(lane)
-        lane.world.popen("busctl", "call", NAME, path, interface, method, *words)
+        if self.ask:
+            path, interface, method, *words = self.ask(lane)
+            lane.world.popen("busctl", "call", NAME, path, interface, method, *words)
+        else:
+            lane.world.systemctl("start", f"{self.unit}@{lane.server}.service")
         lane.number = lane.number or wait_until(lambda: lane.find_job(known), 30, f"a job of {lane.server} on the disk")
 
 
@@ -82,6 +92,10 @@ def fail_load(lane):
     lane.world.faults(lane.new, "timestensubd fail")
 
 
+def confirm(lane):
+    return *server(lane), "Confirm", "a{sv}", *options({"backwards-compat-off": ("b", "true")})
+
+
 def clean(lane):
     return *server(lane), "Clean", "a{sv}", 2, "databases", "as", 1, DATABASE, "exports", "b", "true"
 
@@ -97,6 +111,14 @@ QUICK = {"replication-state-seconds": 0.2, "replication-retry-seconds": 0.2, "ag
 def quick(lane):
     for instance in (lane.old, lane.new):
         lane.world.tune(instance, QUICK)
+
+
+def pass_deadline(lane):
+    """The time is over in which somebody could have confirmed."""
+    quick(lane)
+    path = f"{STATE}/servers/{lane.server}"
+    text = lane.world.read(path).split("\n", 1)[1].rstrip("\n") + "\nConfirmBy=1000000\n"
+    lane.world.write(path, f"#sum={hashlib.sha256(text.encode()).hexdigest()[:16]}\n{text}")
 
 
 def fail_import_online(lane):
@@ -128,13 +150,16 @@ SCENARIOS = {one.name: one for one in [
     Scenario("cancel", "begin", upgrade, "cancelled", "old", "cancelled", prepare=slow_import, then=cancel,
              since=("begin", "import"), decides="^record fail import"),
     Scenario("rollback", "upgraded", rollback, "done", "old", "back", loses=True, decides=RENAME),
-    Scenario("online", "begin", upgrade_online, "done", "new", "done", prepare=quick, decides=RENAME),
+    Scenario("online", "begin", upgrade_online, "done", "new", "done", prepare=quick, replicates=True, decides=RENAME),
     Scenario("online-undo", "begin", upgrade_online, "failed", "old", "undone", prepare=fail_import_online,
              since=("fail", "import")),
     Scenario("online-rollback", "followed", rollback_online, "done", "old", "back", prepare=quick, decides=RENAME),
     # Afterwards the old release has stopped, and the new one has its database.
     Scenario("in-place", "begin", upgrade_in_place, "done", "new", "done", destroys=True, decides=RENAME),
     Scenario("in-place-undo", "begin", upgrade_in_place, "failed", "old", "undone", prepare=fail_load, since=("fail", "take-over")),
+    # Asked by nobody: its time is over.
+    Scenario("revert", "followed", None, "done", "old", "back", prepare=pass_deadline, unit="timesten-revert", decides=RENAME),
+    Scenario("confirm", "followed", confirm, "done", "new", "done", prepare=quick, stops=True, clients="7.0.6", decides=RENAME),
     Scenario("retry", "attention", retry, "done", "new", "done", goes_on=True),
     Scenario("clean", "upgraded", clean, "done", "new", "done", destroys=True, decides="^record end commit"),
 ]}

@@ -57,8 +57,8 @@ def sample(points, each):
 
 
 def chosen(points, each):
-    """What to run: TU_POINTS="47.3:before …" by hand, TU_PART="1/2" of all under --long (TU_SKIP=N: without the first N),
-    else the sample."""
+    """What to run: TU_POINTS="47.3:before …" by hand, TU_PART="1/2" of all under --long (TU_SKIP=N: without the first N,
+    TU_WHEN="before half": those alone), else the sample."""
     if os.environ.get("TU_POINTS"):
         wanted = [one.split(":") for one in os.environ["TU_POINTS"].split()]
         known = dict(points)
@@ -67,7 +67,8 @@ def chosen(points, each):
         return sample(points, each)
     part, parts = map(int, os.environ.get("TU_PART", "1/1").split("/"))
     # "Behind" comes last: between a call and the next one nobody else sees anything, so "before" the next has met it already.
-    everything = sorted(variants(points), key=lambda one: one[1] == "after")
+    wanted = os.environ.get("TU_WHEN", "before half after").split()
+    everything = sorted((one for one in variants(points) if one[1] in wanted), key=lambda one: one[1] == "after")
     return everything[part - 1::parts][int(os.environ.get("TU_SKIP", "0")):]
 
 
@@ -101,7 +102,7 @@ def wave(world, scenario, rows, act=None, rebooted=False, resets=0, idle="kill")
             lane.arm(at=variant[0], when=variant[1], action="stop" if act else "kill")
         else:
             lane.arm(action=idle)
-        lane.start_clients()
+        lane.start_clients(scenario.clients)
 
     def ask(lane):
         lane.settle()
@@ -139,7 +140,8 @@ def expected(world, scenario, lane, result):
     own = {line for line in reference if re.match(r"(state|run) (\./)?jobs?/N(/(request|record|cancel))?$", line)}
     # A beginning has nothing in /run, whatever led to it.
     before = {line for line in beginning.look[lane.server] if not line.startswith("run ")}
-    return replace(scenario, release=beginning.serving, loses=False, destroys=False), before | own
+    return replace(scenario, release=beginning.serving, loses=False, destroys=False, stops=False,
+                   replicates=scenario.beginning == "followed"), before | own
 
 
 def must_hold(runs):

@@ -1,4 +1,5 @@
-"""A worker killed at any call of an upgrade by replication, of its undo and of the way back goes on to the same end."""
+"""A worker killed at any call of an upgrade by replication, of its undo, of the way back (asked for, or because nobody has confirmed
+in time) and of the confirmation goes on to the same end."""
 
 import os
 
@@ -9,7 +10,7 @@ from sweep import chosen, count_points, line_of, steps_of, sweep
 
 # What only these ways have; every other step is met in those of the method offline, and by --long.
 SAMPLE = {"online": "replicate copy destroy-copy join catch-up drain-replication commit", "online-undo": "copy replicate",
-          "online-rollback": "start-agents drain-replication end-replication"}
+          "online-rollback": "start-agents drain-replication end-replication", "confirm": "", "revert": ""}
 WAYS = os.environ.get("TU_SCENARIOS", " ".join(SAMPLE) if LONG else "online online-rollback").split()
 
 

@@ -1,7 +1,9 @@
 """Clients that tell each row the moment it is acknowledged, so that what was promised is known however the machine ends.
 
-    writer.py PORT DSN SEQ[,SEQ…]    a client for each SEQ writes (ID, SEQ + 1), (ID, SEQ + 2), … until SIGTERM
-    writer.py PORT DSN               prints the release that answers and every row there is
+    writer.py RELEASE PORT DSN SEQ[,SEQ…]    a client for each SEQ writes (ID, SEQ + 1), (ID, SEQ + 2), … until SIGTERM
+    writer.py RELEASE PORT DSN               prints the release that answers and every row there is
+
+RELEASE is their own.
 
 It lives outside of the machine and only borrows its network: a power cut does not take its words with it. Lines of the
 first form: "ack ID SEQ RELEASE TIME", "again" (the row was there already), or "refused|reset|silent|cut|error ID TIME WORDS".
@@ -17,9 +19,10 @@ import urllib.parse
 
 PATIENCE = 25
 UNIQUE = "907"
-TABLE = "create table promised (ID integer not null, SEQ integer not null, primary key (ID, SEQ))"
+TABLE = "create table promised (ID integer not null, SEQ integer not null, primary key (ID, SEQ))"  # as in ledger.py
 
 over = threading.Event()
+own_release = sys.argv[1]
 tongue = threading.Lock()
 
 
@@ -34,7 +37,7 @@ class Session:
     def __init__(self, port, dsn):
         self.socket = socket.create_connection(("127.0.0.1", port), PATIENCE)
         self.lines = self.socket.makefile("r", errors="replace")
-        answer = self.ask(f"CONNECT release=6.0.8 dsn={dsn} pid=1 name=writer")
+        answer = self.ask(f"CONNECT release={own_release} dsn={dsn} pid=1 name=writer")
         if not answer.startswith("OK "):
             self.close()
             raise ConnectionError(f"rejected: {urllib.parse.unquote(answer)}")
@@ -113,11 +116,11 @@ def show(port, dsn):
 
 
 def main():
-    port, dsn = int(sys.argv[1]), sys.argv[2]
-    if len(sys.argv) == 3:
+    port, dsn = int(sys.argv[2]), sys.argv[3]
+    if len(sys.argv) == 4:
         return show(port, dsn)
     signal.signal(signal.SIGTERM, lambda *_: over.set())
-    writers = [Writer(number, int(seq), port, dsn) for number, seq in enumerate(sys.argv[3].split(","), 1)]
+    writers = [Writer(number, int(seq), port, dsn) for number, seq in enumerate(sys.argv[4].split(","), 1)]
     for writer in writers:
         writer.start()
     for writer in writers:

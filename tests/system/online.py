@@ -40,12 +40,15 @@ class OnlineWorld(World):
         lines = self.utility(instance, "ttRepAdmin", "-receiver", "-list", database).out.split("\n\n")[0].splitlines()[2:]
         return {line.split()[0]: line.split()[3] for line in lines if line.strip()}
 
+    def is_not_replicated(self, instance, database="orders"):
+        equal(self.peers(instance, database), {}, f"peers of {database} in {instance}")
+        equal(self.sql(instance, database, "select tblname from sys.tables where tblowner = 'TTUPGRADE';"), [],
+              f"tables of ours in {database} of {instance}")
+
     def is_untouched(self, instance="tt60", databases=None):
         """No replication, no mark, no copy and no DSN of ours is left in an instance."""
         for database in databases or self.databases:
-            equal(self.peers(instance, database), {}, f"peers of {database} in {instance}")
-            equal(self.sql(instance, database, "select tblname from sys.tables where tblowner = 'TTUPGRADE';"), [],
-                  f"tables of ours in {database} of {instance}")
+            self.is_not_replicated(instance, database)
         left = self.shell("grep -l ttupgrade /opt/TimesTen/*/info/sys.odbc.ini; ls -d /var/lib/ttadmin/*/ttupgrade-*",
                           check=False).out
         equal(left, "", "DSNs and directories of copies")
