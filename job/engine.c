@@ -114,6 +114,14 @@ static gboolean await_record(Job *job, GError **error)
     return TRUE;
 }
 
+/* An undo while nothing could be written left it; one with exports stays. */
+static void remove_empty_exports(const Job *job)
+{
+    g_autofree char *directory = path_exports(job->request->id, NULL);
+
+    rmdir(directory);
+}
+
 static gboolean finish(Job *job, const char *result, GError **error)
 {
     g_autofree char *bus_error = g_strdup(job->summary->error);
@@ -134,6 +142,7 @@ static gboolean finish(Job *job, const char *result, GError **error)
     engine_wrap_up(job);
     if (!await_record(job, error))
         return FALSE;
+    remove_empty_exports(job);
     unmark(job);
     return TRUE;
 }
